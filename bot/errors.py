@@ -1,0 +1,53 @@
+"""The exceptions that Firstline raises on purpose; their docstrings are the default messages.
+
+It must not know who raises or catches them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class FirstlineError(Exception):
+    """Firstline could not do what it was asked to do."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class SettingsError(FirstlineError):
+    """A setting is missing or has a value that cannot be used."""
+
+
+class CatalogueError(FirstlineError):
+    """The intent files have problems, so the catalogue was not loaded."""
+
+
+class DatabaseError(FirstlineError):
+    """The database cannot be reached or is not of the version that this program needs."""
+
+
+class Conflict(FirstlineError):
+    """Somebody else changed this record meanwhile; read it again and decide anew."""
+
+
+class DeliveryError(FirstlineError):
+    """The platform did not take the message.
+
+    ``permanent``: trying again is useless (the chat is gone, the bot was blocked).
+    ``retry_after``: the platform asks to wait this long before anything else is sent in this chat.
+    ``uncertain``: the request may have arrived all the same (a time-out after sending).
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        permanent: bool = False,
+        retry_after: timedelta | None = None,
+        uncertain: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.uncertain = uncertain

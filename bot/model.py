@@ -1,0 +1,284 @@
+"""What Firstline talks about: frozen values without behaviour that needs the outside world.
+
+Identifiers are strings, times are aware datetimes, and nothing here does I/O or knows a chat platform, a database or a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Language = Literal["de", "en"]
+LANGUAGES: tuple[Language, ...] = ("de", "en")
+
+
+class Category(StrEnum):
+    """The eleven kinds of message that the support agreement tells apart."""
+
+    ERROR_REPORT = "in_scope.error_report"
+    OPERATION = "in_scope.operation"
+    USAGE = "in_scope.usage"
+    TRAINING = "excluded.training"
+    NEGLIGENCE = "excluded.negligence"
+    LICENSE_DEFECT = "excluded.license_defect"
+    ONSITE = "excluded.onsite"
+    NOT_COVERED = "excluded.not_covered"
+    OUT_OF_DOMAIN = "out_of_domain"
+    SMALL_TALK = "small_talk"
+    HUMAN_REQUEST = "human_request"
+
+    @property
+    def in_scope(self) -> bool:
+        return self.value.startswith("in_scope.")
+
+    @property
+    def excluded(self) -> bool:
+        return self.value.startswith("excluded.")
+
+
+# --- what comes in and what goes out -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRef:
+    """One place where people write: a private chat, a channel, a thread of a channel."""
+
+    adapter: str
+    chat_id: str
+    thread_id: str | None = None
+
+    @property
+    def lane(self) -> str:
+        """What platforms pace together, and so what is sent one after the other."""
+        return f"{self.adapter}:{self.chat_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message; ``ref`` is the adapter's own handle to fetch it by."""
+
+    name: str
+    media_type: str
+    size: int | None
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """What somebody did in a chat.
+
+    ``message_id`` is the platform's identity of the message and what de-duplication goes by; ``delivery_id`` names this
+    delivery of it and is kept for tracing only. ``action`` is the key of a pressed button, ``edit_of`` the message that this
+    one is a newer version of.
+    """
+
+    chat: ChatRef
+    message_id: str
+    delivery_id: str
+    sender: Person
+    text: str
+    sent_at: datetime
+    attachments: tuple[Attachment, ...] = ()
+    action: str | None = None
+    reply_to: str | None = None
+    edit_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """``action`` comes back as InboundMessage.action: at most 60 characters of a-z 0-9 _ . : - ."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMessage:
+    """What is to be said in a chat; ``text`` is Markdown (paragraphs, lists, **bold**, links, `code`)."""
+
+    chat: ChatRef
+    text: str
+    buttons: tuple[Button, ...] = ()
+    reply_to: str | None = None
+    edit_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece that a platform takes in one call; ``payload`` is JSON that only the adapter that made it understands."""
+
+    chat: ChatRef
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a platform takes: characters in one text, buttons on one message, seconds between two sends in one chat."""
+
+    text: int
+    buttons: int
+    pace: float = 0.0
+
+
+# --- what the classifier found --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A topic that a text may be about; ``probability`` is calibrated, 0 to 1."""
+
+    topic: str
+    category: Category
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An example that weighed in; ``similarity`` is 0 to 1."""
+
+    text: str
+    topic: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One thing that a message is about.
+
+    ``start`` and ``end`` are the span in the message. ``categories`` and ``topics`` are ranked, best first; the probabilities of
+    ``categories`` sum to 1. ``faq`` is the topic whose approved answer fits first, if any, with its probability. ``vague`` is the
+    probability that the text says too little to be decided. ``source`` names the stage that decided: exact, fuzzy, statistical.
+    """
+
+    start: int
+    end: int
+    text: str
+    categories: tuple[tuple[Category, float], ...]
+    topics: tuple[Candidate, ...]
+    faq: tuple[str, float] | None
+    vague: float
+    source: str
+    nearest: tuple[Neighbour, ...] = ()
+
+    @property
+    def category(self) -> Category:
+        return self.categories[0][0]
+
+    @property
+    def confidence(self) -> float:
+        return self.categories[0][1]
+
+    def probability(self, category: Category) -> float:
+        return next((p for c, p in self.categories if c is category), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a message is about; ``matters`` has at least one, in the order of the text.
+
+    ``language`` is None when the text does not show one (too short, a code).
+    """
+
+    matters: tuple[Matter, ...]
+    language: Language | None
+    catalogue_version: str
+
+
+# --- conversations and tickets ---------------------------------------------------------------------
+
+
+class Mode(StrEnum):
+    """Who speaks with the customer: the bot, nobody yet (a person was called), a person."""
+
+    BOT = "bot"
+    WAITING = "waiting"
+    HUMAN = "human"
+
+
+class Author(StrEnum):
+    """Who says an outgoing message. What the bot says is dropped when a person has taken over; the rest is not."""
+
+    BOT = "bot"
+    PERSON = "person"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The one question that the bot has asked and not yet had answered.
+
+    ``kind``: details, topic, consent, offer. ``options`` are the action keys that answer it; ``data`` holds what the bot needs
+    to go on, by name.
+    """
+
+    kind: str
+    asked_at: datetime
+    options: tuple[str, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: str
+    chat: ChatRef
+    mode: Mode = Mode.BOT
+    owner: str | None = None
+    ticket: int | None = None
+    misses: int = 0
+    pending: Pending | None = None
+    topic: str | None = None
+    language: Language | None = None
+    greeted: bool = False
+    version: int = 0
+
+
+class TicketState(StrEnum):
+    OPEN = "open"
+    TAKEN = "taken"
+    WAITING_FOR_CUSTOMER = "waiting_for_customer"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request that people see; ``reason`` says why the bot handed it over."""
+
+    number: int
+    conversation_id: str
+    state: TicketState
+    reason: str
+    category: Category | None
+    topic: str | None
+    priority: Priority
+    subject: str
+    created_at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)
+    assignee: str | None = None
+    version: int = 0
+
+    @property
+    def key(self) -> str:
+        return ticket_key(self.number)
+
+
+def ticket_key(number: int) -> str:
+    return f"HD-{number:06d}"
+
+
+Json = Mapping[str, object] | Sequence[object] | str | int | float | bool | None

@@ -1,0 +1,66 @@
+"""What the core asks of the outside world: small protocols that adapters, classifiers and engines fulfil.
+
+It must not know any implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.model import InboundMessage, Limits, OutboundMessage, Part, Prediction
+
+Clock = Callable[[], datetime]
+"""Tells the time as an aware datetime."""
+
+Receive = Callable[[InboundMessage], Awaitable[None]]
+"""Stores a message durably; once it has returned, and not before, the platform may be told that the message has arrived.
+
+Raises FirstlineError when the message could not be stored: the platform must then deliver it again.
+"""
+
+
+class ChatAdapter(Protocol):
+    """One chat platform. ``name`` is the ``ChatRef.adapter`` of its chats."""
+
+    name: str
+    limits: Limits
+
+    async def run(self, receive: Receive) -> None:
+        """Hand every message to ``receive`` until cancelled; confirm upstream only after ``receive`` returned."""
+        ...
+
+    def render(self, message: OutboundMessage) -> Sequence[Part]:
+        """Split and escape: one part for each call that the platform will need. Pure; at least one part."""
+        ...
+
+    async def send(self, part: Part) -> str:
+        """Send one part and return the platform's id of the message. Raises DeliveryError."""
+        ...
+
+
+class Classifier(Protocol):
+    def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
+        """What each text is about. Deterministic and safe to call from several threads."""
+        ...
+
+
+class Transaction(Protocol):
+    """A database transaction under way."""
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once the transaction has been committed; never if it is rolled back."""
+        ...
+
+
+class Engine(Protocol):
+    """Wakes work; correctness never depends on it, a lost wake-up is only a delay."""
+
+    async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
+        """See to it that the handler of ``kind`` runs for ``lane`` after the commit and ``delay``."""
+        ...
+
+    async def run(self) -> None:
+        """Run the handlers until cancelled, for each (kind, lane) one at a time."""
+        ...
