@@ -27,7 +27,7 @@ class DatabaseError(FirstlineError):
     """The database cannot be reached or is not of the version that this program needs."""
 
 
-class Conflict(FirstlineError):
+class ConflictError(FirstlineError):
     """Somebody else changed this record meanwhile; read it again and decide anew."""
 
 

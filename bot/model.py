@@ -228,6 +228,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
+    """``ticket`` is the number of the newest ticket; ``topic`` what was last spoken of; ``last_text`` what the customer last wrote;
+    ``misses`` how many answers to this topic have not helped.
+    """
+
     id: str
     chat: ChatRef
     mode: Mode = Mode.BOT
@@ -238,6 +242,7 @@ class Conversation:
     topic: str | None = None
     language: Language | None = None
     greeted: bool = False
+    last_text: str | None = None
     version: int = 0
 
 

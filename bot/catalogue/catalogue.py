@@ -66,7 +66,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """The company's own data. ``values`` maps ``company.<key>`` to its text per language, or None where it is still to be filled in.
+    """The company's own data. ``values`` maps ``company.<key>`` to its text per language, or None where it is to be filled in.
 
     ``products`` maps the id of each product to its names and aliases; ``third_party`` the same for products of others.
     """

@@ -1,0 +1,68 @@
+# Two commands: `make run` talks to the bot, `make test` checks everything. Both set up .venv from the lock files first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra all
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: run serve test lint types contracts unit format lock bench-nlu clean help
+
+help: ## what can be done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
+
+run: $(VENV)/run ## talk to the bot in the terminal
+	@$(BIN)/firstline chat
+
+serve: $(VENV)/run ## run the adapters named in FIRSTLINE_ADAPTERS
+	@$(BIN)/firstline run
+
+test: $(VENV)/dev lint types contracts unit ## everything that must hold
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/dev
+	$(BIN)/firstline intents check
+	$(BIN)/pytest
+
+format: $(VENV)/dev ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/dev ## resolve the dependencies anew
+	$(LOCK) --group build pyproject.toml --output-file requirements/run.txt
+	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
+
+bench-nlu: $(VENV)/dev ## measure the classifier on public data: make bench-nlu DATA=folder
+	$(BIN)/python -m tests.benchmarks.nlu --data $(DATA)
+
+clean: ## remove what can be made again
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Firstline needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements/run.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "Installing what Firstline needs into $(VENV) ..."
+	@$(PIP) --require-hashes --requirement requirements/run.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "Installing what Firstline and its tests need into $(VENV) ..."
+	@$(PIP) --require-hashes --requirement requirements/dev.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@ $(VENV)/run

@@ -1,0 +1,110 @@
+"""From an outbound message to calls of Slack's Web API: mrkdwn in blocks, split to what Slack takes. Pure.
+
+It must not know how a call is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from adapters.slack.runs import Kind, Run, Style, parse, split
+from bot.model import Button, OutboundMessage, Part
+
+SECTION_LIMIT = 3000  # and the text of chat.update takes 4,000: one section for each message keeps within both
+BUTTON_LIMIT = 25
+LABEL_LIMIT = 75
+ADDRESS_LIMIT = 2000
+
+_MARKS: dict[Kind, str] = {"bold": "*", "italic": "_", "strike": "~", "code": "`"}
+_DEPTH: tuple[Kind, ...] = ("quote", "bold", "italic", "strike", "code", "link")  # Slack formats no label of a link
+
+
+def render(message: OutboundMessage) -> tuple[Part, ...]:
+    """One part for each call: an edit goes into the first, the buttons hang on the last."""
+    texts = [mrkdwn(piece) for piece in split(parse(message.text), SECTION_LIMIT, _size)] or ["…"]
+    parts = []
+    for index, text in enumerate(texts):
+        blocks: list[dict[str, object]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
+        if index == len(texts) - 1:
+            blocks += _actions(message.buttons)
+        params: dict[str, object] = {"channel": channel_of(message.chat.chat_id), "text": text, "blocks": blocks}
+        method = "chat.postMessage"
+        if index == 0 and message.edit_of is not None:
+            method, params["ts"] = "chat.update", message.edit_of.partition("@")[0]
+        else:
+            params |= {"unfurl_links": False, "unfurl_media": False}
+            if message.chat.thread_id is not None:
+                params["thread_ts"] = message.chat.thread_id
+        parts.append(Part(message.chat, {"method": method, "params": params}))
+    return tuple(parts)
+
+
+def channel_of(chat_id: str) -> str:
+    """A chat is known by workspace and channel; Slack wants the channel."""
+    return chat_id.rpartition(":")[2]
+
+
+def mrkdwn(runs: Sequence[Run], depth: int = 0) -> str:
+    pieces = []
+    for style, group in groupby(runs, key=lambda run: _style(run, depth)):
+        inside = tuple(group)
+        pieces.append(_wrap(mrkdwn(inside, depth + 1), style) if style else escape("".join(r.text for r in inside)))
+    return "".join(pieces)
+
+
+def escape(text: str) -> str:
+    """All that Slack wants escaped; it also takes the power from ``<!channel>`` and ``<@U…>`` in what customers wrote."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _size(runs: Sequence[Run]) -> int:
+    return len(mrkdwn(runs))
+
+
+def _style(run: Run, depth: int) -> Style | None:
+    if run.has("pre"):  # shows everything inside as it stands
+        return next(style for style in run.styles if style.kind == "pre") if depth == 0 else None
+    styles = sorted(
+        (s for s in run.styles if not (s.kind == "code" and run.has("link"))), key=lambda s: _DEPTH.index(s.kind)
+    )
+    return styles[depth] if depth < len(styles) else None
+
+
+def _wrap(inside: str, style: Style) -> str:
+    match style.kind:
+        case "pre":
+            return f"```\n{inside}\n```"
+        case "quote":
+            return "\n".join(f"> {line}" for line in inside.split("\n"))
+        case "link" if len(style.detail) > ADDRESS_LIMIT:
+            return inside
+        case "link":
+            address = escape(style.detail).replace("|", "%7C")
+            return f"<{address}|{inside.replace(chr(10), ' ')}>" if inside.strip() else inside
+        case kind:
+            # A mark must touch the word that it marks, and formats nothing beyond the end of the line.
+            return re.sub(
+                r"^(\s*)(\S.*?)([^\S\n]*)$", rf"\1{_MARKS[kind]}\2{_MARKS[kind]}\3", inside, flags=re.MULTILINE
+            )
+
+
+def _actions(buttons: Sequence[Button]) -> list[dict[str, object]]:
+    elements = [
+        {
+            "type": "button",
+            "action_id": f"{index}:{button.action}",  # must differ within a block; the value is what comes back
+            "value": button.action,
+            "text": {"type": "plain_text", "text": _short(button.label), "emoji": True},
+        }
+        for index, button in enumerate(buttons)
+    ]
+    return [
+        {"type": "actions", "elements": elements[start : start + BUTTON_LIMIT]}
+        for start in range(0, len(elements), BUTTON_LIMIT)
+    ]
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LABEL_LIMIT else label[: LABEL_LIMIT - 1] + "…"

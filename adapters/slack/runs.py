@@ -1,0 +1,172 @@
+"""Markdown read into runs of styled text, and runs split into pieces at sensible places.
+
+It must not know how any platform writes a style, only how to be told when a piece is too long.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+Kind = Literal["bold", "italic", "strike", "code", "pre", "quote", "link"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """``detail`` is the address of a link, the language of preformatted text."""
+
+    kind: Kind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of text in the same styles, outermost first."""
+
+    text: str
+    styles: tuple[Style, ...] = ()
+
+    def has(self, kind: Kind) -> bool:
+        return any(style.kind == kind for style in self.styles)
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
+_STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strike", "heading": "bold", "blockquote": "quote"}
+_ADDRESS = re.compile(r"(https?://|mailto:|tel:|tg://)\S+", re.IGNORECASE)
+
+
+def parse(markdown: str) -> tuple[Run, ...]:
+    """Read Markdown. Whatever is no known markup stays text; no text is lost."""
+    reader = _Reader()
+    for token in _MARKDOWN.parse(markdown):
+        reader.block(token)
+    return tuple(run for run in reader.runs if run.text)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self._styles: list[Style] = []
+        self._items: list[int | None] = []  # for each open list: the number of its next item, None if it has bullets
+        self._marker = ""  # of a list item whose text has not come yet
+        self._list_begins = False
+
+    def block(self, token: Token) -> None:
+        name, _, event = token.type.rpartition("_")
+        match name, event:
+            case (("bullet_list" | "ordered_list"), "open"):
+                self._list_begins = not self._items
+                self._items.append(int(token.attrs.get("start", 1)) if name == "ordered_list" else None)
+            case (("bullet_list" | "ordered_list"), "close"):
+                self._items.pop()
+            case "list_item", "open":
+                number = self._items[-1]
+                self._marker = "• " if number is None else f"{number}. "
+                self._items[-1] = None if number is None else number + 1
+            case "paragraph", "open":
+                self._begin(tight=token.hidden)
+            case (("heading" | "blockquote"), "close"):
+                self._styles.pop()
+            case "heading", "open":
+                self._begin()
+                self._styles.append(Style("bold"))
+            case "blockquote", "open":
+                self._styles.append(Style("quote"))
+            case _:
+                self._leaf(token)
+
+    def _leaf(self, token: Token) -> None:
+        match token.type:
+            case "inline":
+                for child in token.children or ():
+                    self._inline(child)
+            case "fence" | "code_block":
+                self._begin()
+                language = token.info.split()[0] if token.info.split() else ""
+                self._add(token.content.rstrip("\n"), Style("pre", language))
+            case "hr":
+                self._begin()
+                self._add("———")
+
+    def _begin(self, *, tight: bool = False) -> None:
+        """Part this block from the one before, and write the marker of its list item."""
+        if self.runs:
+            # The gap wears the quotation that both neighbours are in, so that a quotation stays one piece.
+            shared = [a for a, b in zip(self.runs[-1].styles, self._styles, strict=False) if a == b]
+            self.runs.append(Run("\n" if tight and not self._list_begins else "\n\n", tuple(shared)))
+        if self._items:
+            indent = "  " * (len(self._items) - 1)
+            self._add(indent + (self._marker or "  "))
+        self._marker, self._list_begins = "", False
+
+    def _inline(self, token: Token) -> None:
+        name, _, event = token.type.rpartition("_")
+        match token.type:
+            case "text":
+                self._add(token.content)
+            case "softbreak" | "hardbreak":
+                self._add("\n")
+            case "code_inline":
+                self._add(token.content, Style("code"))
+            case "image":
+                self._add(token.content or str(token.attrs.get("src", "")), *_link(token.attrs.get("src")))
+            case "link_open":
+                # A link that leads nowhere becomes an empty style, so that its end finds something to take off.
+                self._styles.extend(_link(token.attrs.get("href")) or [Style("link")])
+            case _ if event == "open":
+                self._styles.append(Style(_STYLES[name]))
+            case _ if event == "close":
+                self._styles.pop()
+
+    def _add(self, text: str, *styles: Style) -> None:
+        worn = (*self._styles, *styles)
+        self.runs.append(Run(text, tuple(s for s in dict.fromkeys(worn) if s != Style("link"))))
+
+
+def _link(address: object) -> list[Style]:
+    return [Style("link", address)] if isinstance(address, str) and _ADDRESS.fullmatch(address) else []
+
+
+# --- splitting ------------------------------------------------------------------------------------
+
+_BREAKS = tuple(re.compile(pattern) for pattern in (r"\n\n+", r"\n", r"[.!?…:]\s+", r"\s+"))
+
+
+def split(runs: Sequence[Run], limit: int, size: Callable[[Sequence[Run]], int]) -> Iterator[tuple[Run, ...]]:
+    """Cut into pieces of at most ``limit`` as ``size`` measures: between paragraphs, lines, sentences, words, in that order."""
+    text = "".join(run.text for run in runs)
+    start = 0
+    while start < len(text):
+        reach = bisect_right(range(start + 1, len(text) + 1), limit, key=lambda end: size(_cut(runs, start, end)))
+        end = start + max(reach, 1)
+        if end < len(text):
+            end = start + _boundary(text[start:end])
+        piece = text[start:end]
+        first, last = start + len(piece) - len(piece.lstrip("\n")), start + len(piece.rstrip())
+        if first < last:
+            yield _cut(runs, first, last)
+        start = end
+
+
+def _cut(runs: Sequence[Run], start: int, end: int) -> tuple[Run, ...]:
+    pieces, position = [], 0
+    for run in runs:
+        if text := run.text[max(start - position, 0) : max(end - position, 0)]:
+            pieces.append(replace(run, text=text))
+        position += len(run.text)
+    return tuple(pieces)
+
+
+def _boundary(text: str) -> int:
+    """Where to end a piece that must end within ``text``; a place in its first third would waste too much."""
+    for pattern in _BREAKS:
+        ends = [match.end() for match in pattern.finditer(text)]
+        if ends and ends[-1] > len(text) // 3:
+            return ends[-1]
+    return len(text)

@@ -1,0 +1,97 @@
+"""From an outbound message to calls of the Bot API: HTML, split to what Telegram takes. Pure.
+
+It must not know how a call is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import groupby
+
+from adapters.telegram.runs import Run, Style, parse, split
+from bot.model import Button, ChatRef, OutboundMessage, Part
+
+TEXT_LIMIT = 4096
+CALLBACK_DATA_LIMIT = 64
+BUTTON_LIMIT = 100
+GENERAL_TOPIC = "1"
+
+_TAGS = {"bold": "b", "italic": "i", "strike": "s", "code": "code", "quote": "blockquote"}
+
+
+def render(message: OutboundMessage) -> tuple[Part, ...]:
+    """One part for each call: an edit goes into the first, the reply reference too, the buttons hang on the last."""
+    texts = [html(piece) for piece in split(parse(message.text), TEXT_LIMIT, length)] or ["…"]
+    parts = []
+    for index, text in enumerate(texts):
+        params: dict[str, object] = {
+            "chat_id": _number(message.chat.chat_id) or message.chat.chat_id,
+            "text": text,
+            "parse_mode": "HTML",
+            "link_preview_options": {"is_disabled": True},
+        }
+        method = "sendMessage"
+        if index == 0 and (edited := _number(message.edit_of)):
+            method, params["message_id"] = "editMessageText", edited
+        else:
+            params |= _place(message.chat, message.reply_to if index == 0 else None)
+        if index == len(texts) - 1 and message.buttons:
+            params["reply_markup"] = {"inline_keyboard": [[_key(button)] for button in message.buttons]}
+        parts.append(Part(message.chat, {"method": method, "params": params}))
+    return tuple(parts)
+
+
+def length(runs: Sequence[Run]) -> int:
+    """Telegram counts UTF-16 units, after the markup has been parsed."""
+    return sum(len(run.text.encode("utf-16-le", "surrogatepass")) for run in runs) // 2
+
+
+def html(runs: Sequence[Run], depth: int = 0) -> str:
+    pieces = []
+    for style, group in groupby(runs, key=lambda run: _style(run, depth)):
+        inside = tuple(group)
+        pieces.append(_wrap(html(inside, depth + 1), style) if style else escape("".join(run.text for run in inside)))
+    return "".join(pieces)
+
+
+def _style(run: Run, depth: int) -> Style | None:
+    """Code and preformatted text may neither hold nor be held by other markup, and quotations do not nest."""
+    alone = tuple(style for style in run.styles if style.kind in {"code", "pre"})
+    styles = alone[:1] or run.styles
+    return styles[depth] if depth < len(styles) else None
+
+
+def _wrap(inside: str, style: Style) -> str:
+    match style.kind:
+        case "link":
+            return f'<a href="{escape(style.detail)}">{inside}</a>'
+        case "pre" if style.detail:
+            return f'<pre><code class="language-{escape(style.detail)}">{inside}</code></pre>'
+        case "pre":
+            return f"<pre>{inside}</pre>"
+        case kind:
+            return f"<{_TAGS[kind]}>{inside}</{_TAGS[kind]}>"
+
+
+def _key(button: Button) -> Mapping[str, str]:
+    if not 0 < len(button.action.encode()) <= CALLBACK_DATA_LIMIT:
+        raise ValueError(f"the action {button.action!r} does not fit in {CALLBACK_DATA_LIMIT} bytes")
+    return {"text": button.label, "callback_data": button.action}
+
+
+def _place(chat: ChatRef, reply_to: str | None) -> dict[str, object]:
+    place: dict[str, object] = {}
+    # Telegram refuses the General topic by its id.
+    if (topic := _number(chat.thread_id)) and chat.thread_id != GENERAL_TOPIC:
+        place["message_thread_id"] = topic
+    if quoted := _number(reply_to):
+        # The message may have been deleted meanwhile: the answer must go out all the same.
+        place["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
+    return place
+
+
+def _number(text: str | None) -> int | None:
+    """Telegram's ids are numbers; a key of ours (an edit, a press) begins with the number that it belongs to, or is none."""
+    head = (text or "").partition("@")[0]
+    return int(head) if head.removeprefix("-").isdecimal() else None

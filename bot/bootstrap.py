@@ -1,0 +1,229 @@
+"""The composition root: the one place where parts are chosen and joined, started, watched over and stopped.
+
+It decides nothing about messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from pydantic import SecretStr
+
+import adapters as adapters_registry
+from bot import nlu
+from bot.catalogue.catalogue import Catalogue
+from bot.catalogue.load import load as load_catalogue
+from bot.config import Settings
+from bot.delivery import Delivery
+from bot.desk.handle import Worker
+from bot.desk.lanes import DELIVER, HANDLE, waiting
+from bot.desk.receive import Receiver
+from bot.desk.understand import Understanding
+from bot.engine.embedded import EmbeddedEngine
+from bot.errors import DatabaseError, SettingsError
+from bot.ports import ChatAdapter, Classifier, Clock
+from bot.storage import migrate
+from bot.storage.database import Database
+from bot.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+RESTART_AFTER = (1.0, 5.0, 30.0)
+"""Seconds before an adapter that fell over is started again; the last one is for all further times."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class App:
+    """Everything joined. ``adapters`` may be filled until ``run``."""
+
+    store: Store
+    engine: EmbeddedEngine
+    understanding: Understanding
+    receiver: Receiver
+    catalogue: Catalogue
+    adapters: dict[str, ChatAdapter] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """The worker, the delivery and the sweeper at work for the length of the block."""
+        await self.engine.sweep()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.understanding.run()), group.create_task(self.engine.run())]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def run(self) -> None:
+        """Run all adapters until a signal or a cancellation asks to stop."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signal_ in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signal_, stop.set)
+        log.info("started", adapters=sorted(self.adapters), catalogue=self.catalogue.version)
+        async with self.working(), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
+            await stop.wait()
+            log.info("stopping")
+            for task in tasks:
+                task.cancel()
+
+    async def _keep_running(self, adapter: ChatAdapter) -> None:
+        """An adapter that falls over is started again: one platform's trouble must not stop the others."""
+        falls = 0
+        while True:
+            try:
+                await adapter.run(self.receiver)
+                return
+            except SettingsError as error:
+                log.error("adapter_cannot_run", adapter=adapter.name, error=str(error))
+                return
+            except Exception as error:
+                delay = RESTART_AFTER[min(falls, len(RESTART_AFTER) - 1)]
+                falls += 1
+                log.error("adapter_fell", adapter=adapter.name, error=repr(error), restart_in_seconds=delay)
+                await asyncio.sleep(delay)
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings,
+    *,
+    adapters: Sequence[ChatAdapter] | None = None,
+    clock: Clock = now,
+    classifier: Classifier | None = None,
+) -> AsyncIterator[App]:
+    """The application for ``settings``; ``adapters`` instead of the configured ones.
+
+    An embedded database is migrated here, another must be up to date. Raises SettingsError, CatalogueError, DatabaseError.
+    """
+    catalogue = load_catalogue(settings.intents)
+    if classifier is None:
+        classifier = await asyncio.to_thread(
+            nlu.load,
+            catalogue,
+            encoder=settings.encoder,
+            cache_dir=settings.data / "models",
+            threads=settings.threads,
+        )
+    database = Database(settings.resolved_database_url)
+    with contextlib.ExitStack() as stack:
+        if database.is_sqlite:
+            path = database.url.database
+            if path and path != ":memory:":
+                stack.enter_context(_alone(Path(path)))
+            await migrate.upgrade(database)
+        else:
+            await migrate.require_current(database)
+        store = Store(database)
+        try:
+            yield _joined(settings, store, catalogue, classifier, adapters, clock)
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """The store alone, for looking at it beside a running bot. Raises DatabaseError when the schema is not up to date."""
+    database = Database(settings.resolved_database_url)
+    try:
+        await migrate.require_current(database)
+        yield Store(database)
+    finally:
+        await database.close()
+
+
+def _joined(
+    settings: Settings,
+    store: Store,
+    catalogue: Catalogue,
+    classifier: Classifier,
+    adapters: Sequence[ChatAdapter] | None,
+    clock: Clock,
+) -> App:
+    chosen = list(adapters) if adapters is not None else [_adapter(name, settings) for name in settings.adapter_names]
+    by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in chosen}
+    understanding = Understanding(classifier)
+
+    async def handle(lane: str) -> timedelta | None:
+        return await worker(lane)
+
+    async def deliver(lane: str) -> timedelta | None:
+        return await delivery(lane)
+
+    async def sweep() -> list[tuple[str, str]]:
+        return await waiting(store)
+
+    engine = EmbeddedEngine({HANDLE: handle, DELIVER: deliver}, sweep)
+    worker = Worker(
+        store=store,
+        engine=engine,
+        adapters=by_name,
+        understanding=understanding,
+        catalogue=lambda: catalogue,
+        clock=clock,
+        burst=settings.burst,
+        default_language=settings.default_language,
+    )
+    delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
+    return App(store, engine, understanding, Receiver(store, engine, clock), catalogue, by_name)
+
+
+def _adapter(name: str, settings: Settings) -> ChatAdapter:
+    make = adapters_registry.load(name)
+    match name:
+        case "telegram":
+            base = settings.telegram_api_url
+            return make(
+                _needed(settings.telegram_token, "telegram_token"),
+                base_url=f"{base}/bot" if base else None,
+                base_file_url=f"{base}/file/bot" if base else None,
+            )
+        case "slack":
+            return make(
+                _needed(settings.slack_bot_token, "slack_bot_token"),
+                _needed(settings.slack_app_token, "slack_app_token"),
+                base_url=settings.slack_api_url,
+            )
+    raise SettingsError(f"The adapter {name!r} cannot be run as a service; use `firstline chat` for the terminal.")
+
+
+def _needed(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise SettingsError(f"FIRSTLINE_{name.upper()} is not set, and the adapter needs it.")
+    return secret.get_secret_value()
+
+
+@contextmanager
+def _alone(database: Path) -> Iterator[None]:
+    """One process at a time works on an embedded database: lanes are kept apart in its memory."""
+    path = database.with_suffix(".lock")
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise DatabaseError(
+                f"Another Firstline (process {file.read().strip() or 'unknown'}) works on {database}. Stop it, use "
+                "another data folder (FIRSTLINE_DATA), or a PostgreSQL database (FIRSTLINE_DATABASE_URL)."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

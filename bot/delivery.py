@@ -1,0 +1,126 @@
+"""Takes the outbox to the platforms: one lane at a time, in order, looking again at who has the word just before each send.
+
+The network is never touched inside a transaction. It must not know what the messages mean.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.errors import DeliveryError
+from bot.model import Author, Mode
+from bot.ports import ChatAdapter, Clock
+from bot.storage.outbox import Letter
+from bot.storage.store import Session, Store
+
+log = structlog.get_logger(__name__)
+
+BASE = timedelta(seconds=1)
+CAP = timedelta(minutes=5)
+GIVE_UP_AFTER = timedelta(hours=24)
+MAX_UNCERTAIN = 2
+"""A send that may have arrived is tried once more: a duplicate is better than a loss, a third copy is only a nuisance."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Handles the lanes of the kind DELIVER. ``jitter`` gives a factor between 0 and 1."""
+
+    store: Store
+    adapters: Mapping[str, ChatAdapter]
+    clock: Clock
+    jitter: random.Random
+
+    async def __call__(self, lane: str) -> timedelta | None:
+        """Send the oldest message of the lane. Returns when to look again, None when nothing is left."""
+        claimed = await self._claim(lane)
+        if claimed is None or isinstance(claimed, timedelta):
+            return claimed
+        letter, adapter = claimed
+        log_ = log.bind(correlation=letter.correlation, lane=lane, letter=letter.id, attempt=letter.attempts)
+        try:
+            platform_id = await adapter.send(letter.part)
+        except DeliveryError as error:
+            return await self._not_sent(letter, error)
+        except Exception as error:
+            # An adapter that lets something else out cannot say whether it was sent: so it is uncertain.
+            log_.error("send_broke", error=repr(error))
+            return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True))
+        async with self.store.transaction() as session:
+            settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=self.clock())
+        log_.info("sent" if settled else "sent_twice")
+        return timedelta(seconds=adapter.limits.pace)
+
+    async def _claim(self, lane: str) -> tuple[Letter, ChatAdapter] | timedelta | None:
+        """Under the conversation's lock: drop what the bot may no longer say, or mark the oldest as being sent."""
+        async with self.store.transaction() as session:
+            letter = await session.outbox.oldest(lane)
+            if letter is None:
+                return None
+            now = self.clock()
+            conversation = await session.conversations.get(letter.conversation_id, lock=True)
+            if letter.author is Author.BOT and conversation.mode is Mode.HUMAN:
+                return await self._close(session, letter, "dropped", "a person has taken over")
+            adapter = self.adapters.get(letter.part.chat.adapter)
+            if adapter is None:
+                return CAP  # this process does not run that adapter; another may, or it comes back with the next start
+            uncertain = letter.uncertain
+            if letter.state == "sending":
+                # Whoever marked it is gone, or it would hold the lane: it may have been sent or not.
+                uncertain += 1
+                if uncertain >= MAX_UNCERTAIN:
+                    await self._event(session, letter, "send_uncertain", "interrupted while sending")
+                    return await self._close(session, letter, "uncertain", "interrupted while sending")
+            elif letter.due_at > now:
+                return letter.due_at - now
+            await session.outbox.mark_sending(letter, uncertain=uncertain)
+            return replace(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain), adapter
+
+    async def _not_sent(self, letter: Letter, error: DeliveryError) -> timedelta:
+        now, uncertain = self.clock(), letter.uncertain + error.uncertain
+        delay = self._delay(letter, error)
+        log_ = log.bind(correlation=letter.correlation, letter=letter.id, attempt=letter.attempts, error=str(error))
+        async with self.store.transaction() as session:
+            if error.permanent or now - letter.created_at > GIVE_UP_AFTER:
+                log_.error("send_failed_for_good")
+                await session.outbox.settle(letter, state="dead", error=str(error))
+                await self._event(session, letter, "send_failed", str(error))
+                return timedelta()
+            if uncertain >= MAX_UNCERTAIN:
+                log_.error("send_uncertain")
+                await session.outbox.settle(letter, state="uncertain", uncertain=uncertain, error=str(error))
+                await self._event(session, letter, "send_uncertain", str(error))
+                return timedelta()
+            log_.warning("send_put_off", seconds=delay.total_seconds(), uncertain=error.uncertain)
+            await session.outbox.settle(
+                letter, state="pending", due_at=now + delay, uncertain=uncertain, error=str(error)
+            )
+        return delay
+
+    def _delay(self, letter: Letter, error: DeliveryError) -> timedelta:
+        """What the platform asks for, else full-jitter exponential backoff (AWS Architecture Blog, 2015), at least 100 ms."""
+        if error.retry_after is not None:
+            return error.retry_after
+        ceiling = min(CAP, BASE * 2.0 ** min(letter.attempts - 1, 16))
+        return max(ceiling * self.jitter.random(), timedelta(milliseconds=100))
+
+    async def _close(self, session: Session, letter: Letter, state: str, why: str) -> timedelta:
+        await session.outbox.close(letter, state, why)
+        log.info(f"letter_{state}", correlation=letter.correlation, letter=letter.id, why=why)
+        return timedelta()
+
+    async def _event(self, session: Session, letter: Letter, kind: str, error: str) -> None:
+        now: datetime = self.clock()
+        await session.events.add(
+            kind,
+            actor="delivery",
+            now=now,
+            conversation_id=letter.conversation_id,
+            correlation=letter.correlation,
+            data={"letter": letter.id, "error": error},
+        )

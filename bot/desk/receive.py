@@ -1,0 +1,43 @@
+"""The use case of accepting a message: stored once and for good, before any platform hears that it has arrived.
+
+It must not understand the message; that is the worker's part, and may fail without a message being lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from bot.desk.lanes import HANDLE
+from bot.model import InboundMessage
+from bot.ports import Clock, Engine
+from bot.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    store: Store
+    engine: Engine
+    clock: Clock
+
+    async def __call__(self, message: InboundMessage) -> None:
+        """Returns once the message is durable; a duplicate is a quiet success. Raises DatabaseError: deliver it again."""
+        async with self.store.transaction() as session:
+            conversation_id = await session.inbox.accept(message, self.clock())
+            if conversation_id is not None:
+                await self.engine.wake(session, HANDLE, conversation_id)
+        log.info(
+            "message_accepted" if conversation_id else "message_repeated",
+            conversation=conversation_id,
+            message=message.message_id,
+            **_shape(message),
+        )
+
+
+def _shape(message: InboundMessage) -> Mapping[str, object]:
+    """What may be logged of a message: never its words."""
+    return {"adapter": message.chat.adapter, "characters": len(message.text), "attachments": len(message.attachments)}

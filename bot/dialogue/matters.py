@@ -1,0 +1,118 @@
+"""From the matters of a message to one decision each, as if nothing had been said before. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.catalogue.catalogue import Catalogue
+from bot.dialogue.decisions import (
+    About,
+    Answer,
+    ClarifyDetails,
+    ClarifyTopic,
+    Decision,
+    Decline,
+    Exclude,
+    HandOff,
+    OpenTicket,
+    SmallTalk,
+)
+from bot.dialogue.judge import Course, judge
+from bot.model import Category, Matter, Prediction, Priority
+
+CANDIDATES = 3
+REASONS = {Category.ERROR_REPORT: "error", Category.OPERATION: "operation", Category.USAGE: "usage"}
+
+
+def on_prediction(prediction: Prediction, catalogue: Catalogue) -> tuple[Decision, ...]:
+    """What to do about each matter, brought together into what can be said in one reply."""
+    return combined([on_matter(matter, catalogue) for matter in prediction.matters])
+
+
+def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
+    topic = matter.topics[0].topic if matter.topics else None
+    about = About(
+        text=matter.text,
+        category=matter.category,
+        topic=topic,
+        confidence=matter.confidence,
+        runner_up=matter.categories[1][0] if len(matter.categories) > 1 else None,
+    )
+    match judge(matter, catalogue.agreement.costs).course:
+        case Course.ANSWER if matter.faq:
+            return Answer(replace(about, topic=matter.faq[0]))
+        case Course.EXCLUDE:
+            return excluded(replace(about, category=next(c for c, _ in matter.categories if c.excluded)), catalogue)
+        case Course.ASK_DETAILS:
+            return ClarifyDetails(about)
+        case Course.ASK_TOPIC:
+            candidates = _candidates(matter, catalogue)
+            return ClarifyTopic(about, candidates) if len(candidates) > 1 else HandOff(about, "unsure")
+        case Course.SMALL_TALK:
+            return SmallTalk(about, _small_talk_key(matter, catalogue))
+        case Course.DECLINE:
+            return Decline(about)
+        case Course.HAND_OFF:
+            return HandOff(about, "person" if matter.category is Category.HUMAN_REQUEST else "unsure")
+        case _:
+            return ticket(about, catalogue)
+
+
+def on_topic(topic_id: str, text: str, catalogue: Catalogue) -> Decision:
+    """The customer has said which topic is meant, so there is no doubt left to weigh."""
+    topic = catalogue.topics[topic_id]
+    about = About(text=text, category=topic.category, topic=topic_id, confidence=1.0)
+    if topic.is_faq:
+        return Answer(about)
+    if topic.category.excluded:
+        return excluded(about, catalogue)
+    if topic.category is Category.HUMAN_REQUEST:
+        return HandOff(about, "person")
+    return ticket(about, catalogue)
+
+
+def ticket(about: About, catalogue: Catalogue) -> OpenTicket:
+    topic = catalogue.topics.get(about.topic or "")
+    reason = REASONS.get(about.category, "unsure") if about.category else "unsure"
+    return OpenTicket(about, reason, topic.priority if topic else Priority.NORMAL)
+
+
+def excluded(about: About, catalogue: Catalogue) -> Exclude:
+    assert about.category is not None
+    topic = catalogue.topics.get(about.topic or "")
+    clause = topic.clause if topic and topic.category is about.category else None
+    return Exclude(about, clause or about.category.value.split(".")[1])
+
+
+def combined(decisions: list[Decision]) -> tuple[Decision, ...]:
+    """Chat beside a real matter is left out, what is the same is said once, and one ticket takes all that a person must read."""
+    real = [d for d in decisions if not isinstance(d, SmallTalk | Decline | ClarifyDetails)]
+    if not real:
+        return tuple(decisions[:1])
+    tickets = [d for d in real if isinstance(d, OpenTicket)]
+    if len(tickets) > 1:
+        real = [_merged(tickets) if d is tickets[0] else d for d in real if d not in tickets[1:]]
+    unique: dict[tuple[str, str | None], Decision] = {}
+    for decision in real:
+        about = decision.about
+        unique.setdefault((decision.kind, about.topic if isinstance(decision, Answer) else about.category), decision)
+    return tuple(unique.values())
+
+
+def _merged(tickets: list[OpenTicket]) -> OpenTicket:
+    """The fault is what the ticket is about; the wish for a person is honoured all the same."""
+    first = next((t for t in tickets if t.about.category is not Category.HUMAN_REQUEST), tickets[0])
+    about = replace(first.about, text="\n".join(t.about.text for t in tickets))
+    if any(isinstance(t, HandOff) for t in tickets):
+        return HandOff(about, "person", first.priority)
+    return replace(first, about=about)
+
+
+def _small_talk_key(matter: Matter, catalogue: Catalogue) -> str:
+    topics = (catalogue.topics[candidate.topic] for candidate in matter.topics)
+    return next((topic.id for topic in topics if topic.category is Category.SMALL_TALK), "greeting")
+
+
+def _candidates(matter: Matter, catalogue: Catalogue) -> tuple[str, ...]:
+    """The topics to choose from: the likeliest ones that a customer can tell apart by their titles."""
+    return tuple(c.topic for c in matter.topics if not catalogue.topics[c.topic].vague)[:CANDIDATES]

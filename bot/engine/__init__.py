@@ -1,0 +1,1 @@
+"""Wakes the work that waits in the tables. A lost wake-up is only a delay: the sweeper finds what is overdue."""

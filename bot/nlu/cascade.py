@@ -1,0 +1,177 @@
+"""The classifier of the bot: reads a message, looks for its words among the examples, asks the model, tells its matters apart.
+
+It must not know what the bot does about a matter, nor where the catalogue comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.catalogue.catalogue import Catalogue
+from bot.errors import CatalogueError
+from bot.model import Candidate, Category, Matter, Neighbour, Prediction
+from bot.nlu.encoder import Encoder
+from bot.nlu.language import Detector
+from bot.nlu.lexical import Lexicon, Match
+from bot.nlu.split import Judged, split
+from bot.nlu.statistical import Floats, Model, Scores
+from bot.nlu.text import Piece, read
+
+_EXACT, _FUZZY = 0.98, 0.9  # how far a repeated example is believed
+_FAQ_FLOOR = 0.05  # below this an article is not worth naming
+_TOPICS = 5
+_CATEGORIES = tuple(Category)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A class of the model: examples of one topic that have one category."""
+
+    topic: str
+    category: Category
+
+    @property
+    def label(self) -> str:
+        return f"{self.topic} {self.category.value}"
+
+    @classmethod
+    def of(cls, label: str) -> Kind:
+        topic, _, category = label.rpartition(" ")
+        return cls(topic, Category(category))
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is learned from a catalogue and kept in the cache."""
+
+    model: Model
+    detector: Detector
+
+    @classmethod
+    def train(cls, catalogue: Catalogue, encoder: Encoder) -> Trained:
+        """Learn from the examples. Raises CatalogueError when there are none."""
+        examples = catalogue.examples
+        if not examples:
+            raise CatalogueError("The catalogue has no examples to learn from.")
+        texts = [read(example.text).text for example in examples]
+        labels = [Kind(example.topic, example.category).label for example in examples]
+        return cls(
+            Model.train(texts, labels, encoder.encode(texts)),
+            Detector.train(texts, [example.language for example in examples]),
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {**self.model.arrays(), **self.detector.arrays()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Trained:
+        return cls(Model.from_arrays(arrays), Detector.from_arrays(arrays))
+
+
+class CascadeClassifier:
+    """Fulfils bot.ports.Classifier. Holds nothing that changes, so any number of threads may use it."""
+
+    def __init__(self, catalogue: Catalogue, encoder: Encoder, trained: Trained) -> None:
+        self._version = catalogue.version
+        self._examples = catalogue.examples
+        self._encoder = encoder
+        self._model = trained.model
+        self._detector = trained.detector
+        self._lexicon = Lexicon(
+            [read(example.text).text for example in self._examples],
+            [Kind(example.topic, example.category).label for example in self._examples],
+        )
+        kinds = tuple(map(Kind.of, trained.model.labels))
+        self._topics = tuple(dict.fromkeys(kind.topic for kind in kinds))
+        topics = catalogue.topics
+        # matrices that sum the probabilities of kinds to those of categories and of topics
+        self._to_category = np.array([[k.category is c for c in _CATEGORIES] for k in kinds], dtype=np.float32)
+        self._to_topic = np.array([[k.topic == t for t in self._topics] for k in kinds], dtype=np.float32)
+        self._topic_category = {topic: topics[topic].category for topic in self._topics}
+        self._is_faq = np.array([topics[topic].is_faq for topic in self._topics])
+        self._is_vague = np.array([topics[topic].vague for topic in self._topics])
+        self._kind_row = {label: row for row, label in enumerate(trained.model.labels)}
+
+    def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
+        """What each text is about, see bot.ports.Classifier."""
+        readings = [read(text).pieces or (Piece(0, len(text), ""),) for text in texts]
+        wholes = self._judge([_join(pieces) for pieces in readings])
+        parts = iter(self._judge([piece for pieces in readings if len(pieces) > 1 for piece in pieces]))
+        predictions = []
+        grouped: list[list[Piece]] = []
+        for pieces, whole in zip(readings, wholes, strict=True):
+            judged = [next(parts) for _ in pieces] if len(pieces) > 1 else []
+            runs = split([Judged(piece.text, matter) for piece, matter in zip(pieces, judged, strict=False)], whole)
+            grouped.append([_join(pieces[start:end]) for start, end in pairwise(runs)] if len(runs) > 2 else [])
+        regrouped = iter(self._judge([piece for group in grouped for piece in group]))
+        for pieces, whole, group in zip(readings, wholes, grouped, strict=True):
+            matters = tuple(next(regrouped) for _ in group)
+            if len({matter.category for matter in matters}) < 2:
+                matters = (whole,)
+            predictions.append(Prediction(matters, self._detector.detect(_join(pieces).text), self._version))
+        return predictions
+
+    def _judge(self, pieces: Sequence[Piece]) -> list[Matter]:
+        """Each piece as if it were a message with one matter."""
+        if not pieces:
+            return []
+        texts = [piece.text for piece in pieces]
+        scores = self._model.predict(texts, self._encoder.encode(texts))
+        return [self._matter(piece, scores, row, self._lexicon.find(piece.text)) for row, piece in enumerate(pieces)]
+
+    def _matter(self, piece: Piece, scores: Scores, row: int, match: Match | None) -> Matter:
+        kinds = scores.probabilities[row]
+        source = "statistical"
+        if match:
+            source, belief = ("exact", _EXACT) if match.similarity == 1 else ("fuzzy", _FUZZY)
+            example = self._examples[match.row]
+            repeated = np.zeros_like(kinds)
+            repeated[self._kind_row[Kind(example.topic, example.category).label]] = 1
+            kinds = belief * repeated + (1 - belief) * kinds
+        categories, topics = kinds @ self._to_category, kinds @ self._to_topic
+        return Matter(
+            start=piece.start,
+            end=piece.end,
+            text=piece.text,
+            categories=tuple((_CATEGORIES[i], float(categories[i])) for i in _ranked(categories)),
+            topics=tuple(
+                Candidate(self._topics[i], self._topic_category[self._topics[i]], float(topics[i]))
+                for i in _ranked(topics)[:_TOPICS]
+            ),
+            faq=self._faq(topics),
+            vague=float(topics @ self._is_vague),
+            source=source,
+            nearest=self._nearest(scores, row, match),
+        )
+
+    def _faq(self, topics: Floats) -> tuple[str, float] | None:
+        if not self._is_faq.any():
+            return None
+        best = int(np.argmax(np.where(self._is_faq, topics, -1)))
+        return (self._topics[best], float(topics[best])) if topics[best] >= _FAQ_FLOOR else None
+
+    def _nearest(self, scores: Scores, row: int, match: Match | None) -> tuple[Neighbour, ...]:
+        found = [(match.row, match.similarity)] if match else []
+        found += [
+            (int(i), float(s))
+            for i, s in zip(scores.nearest[row], scores.similarity[row], strict=True)
+            if not match or i != match.row
+        ]
+        return tuple(
+            Neighbour(self._examples[i].text, self._examples[i].topic, min(1.0, max(0.0, similarity)))
+            for i, similarity in found[:_TOPICS]
+        )
+
+
+def _ranked(values: Floats) -> list[int]:
+    return [int(i) for i in np.argsort(-values, kind="stable")]
+
+
+def _join(pieces: Sequence[Piece]) -> Piece:
+    return Piece(pieces[0].start, pieces[-1].end, " ".join(piece.text for piece in pieces))

@@ -1,0 +1,110 @@
+"""Conversations in the database: found by chat, saved by compare-and-set on their version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Dialect, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import ConflictError
+from bot.model import ChatRef, Conversation, Mode
+from bot.storage import tables
+from bot.storage.codec import dump_pending, load_pending, storable
+
+_t = tables.conversation
+
+
+def upsert(dialect: Dialect, table: Any) -> Any:
+    """INSERT with ON CONFLICT, which both databases have and SQLAlchemy's common part has not."""
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+
+
+class Conversations:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def next_seq(self, chat: ChatRef, now: datetime) -> tuple[str, int]:
+        """The conversation of ``chat``, made if it is new, and its next sequence number, taken under the row's lock."""
+        place = {
+            "adapter": chat.adapter,
+            "chat_id": storable(chat.chat_id),
+            "thread_id": storable(chat.thread_id or ""),
+        }
+        take = (
+            update(_t)
+            .where(*(_t.c[column] == value for column, value in place.items()))
+            .values(next_seq=_t.c.next_seq + 1)
+            .returning(_t.c.id, _t.c.next_seq)
+        )
+        row = (await self._connection.execute(take)).one_or_none()
+        if row is None:
+            new = {
+                **place,
+                "id": str(uuid4()),
+                "mode": Mode.BOT.value,
+                "misses": 0,
+                "greeted": 0,
+                "next_seq": 0,
+                "version": 0,
+                "created_at": now,
+                "updated_at": now,
+            }
+            await self._connection.execute(
+                upsert(self._connection.dialect, _t).values(new).on_conflict_do_nothing(index_elements=list(place))
+            )
+            row = (await self._connection.execute(take)).one()
+        return row.id, row.next_seq
+
+    async def get(self, conversation_id: str, *, lock: bool = False) -> Conversation:
+        """Raises KeyError. With ``lock`` nobody else changes it before this transaction ends."""
+        query = select(_t).where(_t.c.id == conversation_id)
+        if lock:
+            query = query.with_for_update()  # SQLite leaves it out: there the transaction itself is the lock
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            raise KeyError(conversation_id)
+        return _conversation(row._mapping)
+
+    async def save(self, conversation: Conversation, now: datetime) -> None:
+        """Write the conversation if it is still at ``conversation.version``. Raises ConflictError if somebody was faster."""
+        result = await self._connection.execute(
+            update(_t)
+            .where(_t.c.id == conversation.id, _t.c.version == conversation.version)
+            .values(
+                mode=conversation.mode.value,
+                owner=conversation.owner,
+                ticket=conversation.ticket,
+                misses=conversation.misses,
+                pending=dump_pending(conversation.pending),
+                topic=conversation.topic,
+                language=conversation.language,
+                greeted=int(conversation.greeted),
+                last_text=None if conversation.last_text is None else storable(conversation.last_text),
+                version=conversation.version + 1,
+                updated_at=now,
+            )
+        )
+        if result.rowcount != 1:
+            raise ConflictError
+
+
+def _conversation(row: Mapping[Any, Any]) -> Conversation:
+    return Conversation(
+        id=row["id"],
+        chat=ChatRef(row["adapter"], row["chat_id"], row["thread_id"] or None),
+        mode=Mode(row["mode"]),
+        owner=row["owner"],
+        ticket=row["ticket"],
+        misses=row["misses"],
+        pending=load_pending(row["pending"]),
+        topic=row["topic"],
+        language=row["language"],
+        greeted=bool(row["greeted"]),
+        last_text=row["last_text"],
+        version=row["version"],
+    )

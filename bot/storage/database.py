@@ -1,0 +1,117 @@
+"""Engines and connections: how a transaction is begun, on SQLite and on PostgreSQL.
+
+It must not know the tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Dialect, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from bot.errors import DatabaseError
+
+BUSY_TIMEOUT_MS = 10_000
+READERS = 4
+
+
+class Database:
+    """A database that is written by one connection (SQLite) or by a pool (PostgreSQL)."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` is a SQLAlchemy URL with an async driver: sqlite+aiosqlite or postgresql+psycopg."""
+        parsed = make_url(url)
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        in_memory = self.is_sqlite and parsed.database in (None, "", ":memory:")
+        if self.is_sqlite and not in_memory:
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        if not self.is_sqlite:
+            self._writer = create_async_engine(url, pool_size=10, max_overflow=0, pool_pre_ping=True)
+            self._reader = self._writer
+        else:
+            # One writing connection: SQLite has one write lock, and waiting in our own queue is fair where its busy loop is not.
+            self._writer = _sqlite_engine(url, size=1, begin="BEGIN IMMEDIATE")
+            # An in-memory database lives in its connection, so there it is read through the same one.
+            self._reader = self._writer if in_memory else _sqlite_engine(url, size=READERS, begin="BEGIN")
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._writer.dialect
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine that writes; for migrations."""
+        return self._writer
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write: committed at the end, rolled back on an exception. Raises DatabaseError."""
+        async with _translated(), self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. Raises DatabaseError."""
+        async with _translated(), self._reader.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise DatabaseError(f"The database refused: {type(error.orig).__name__}: {error.orig}") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise DatabaseError(f"The database cannot be used: {type(error).__name__}: {error}") from error
+
+
+def _sqlite_engine(url: str, *, size: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=size,
+        max_overflow=0,
+        # Waiting for the writing connection is a queue, not a fault: only a stuck writer lets this run out.
+        pool_timeout=60,
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _beginner(begin))
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    if sqlite3.sqlite_version_info < (3, 35):
+        raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed (RETURNING).")
+    # The driver must not begin transactions on its own: it would begin them DEFERRED and fail on the first write under load.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _beginner(statement: str) -> Callable[[Any], None]:
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql(statement)
+
+    return begin

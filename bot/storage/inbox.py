@@ -1,0 +1,133 @@
+"""The inbox: every message that was accepted, once, in the order of its conversation, until it is handled or dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import ConflictError
+from bot.model import InboundMessage
+from bot.storage import tables
+from bot.storage.codec import dump_message, load_message, storable
+from bot.storage.conversations import Conversations, upsert
+
+_t = tables.inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message in the inbox; ``seq`` is its place in the conversation, ``attempts`` how often handling it has failed."""
+
+    id: int
+    conversation_id: str
+    seq: int
+    correlation: str
+    message: InboundMessage
+    attempts: int
+    received_at: datetime
+    retry_at: datetime | None
+    error: str | None
+
+
+class Inbox:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def accept(self, message: InboundMessage, now: datetime) -> str | None:
+        """Store the message as the newest of its conversation and return the conversation's id; None for a duplicate.
+
+        A duplicate uses up a sequence number all the same; gaps do no harm, a second row would.
+        """
+        conversation_id, seq = await Conversations(self._connection).next_seq(message.chat, now)
+        row = {
+            "conversation_id": conversation_id,
+            "seq": seq,
+            "identity": identity(message),
+            "correlation": str(uuid4()),
+            "message": dump_message(message),
+            "state": "new",
+            "attempts": 0,
+            "received_at": now,
+        }
+        stored = await self._connection.execute(
+            upsert(self._connection.dialect, _t)
+            .values(row)
+            .on_conflict_do_nothing(index_elements=["identity"])
+            .returning(_t.c.id)
+        )
+        return conversation_id if stored.one_or_none() else None
+
+    async def open(self, conversation_id: str) -> tuple[Received, ...]:
+        """What is still to be handled in this conversation, oldest first."""
+        rows = await self._connection.execute(
+            select(_t).where(_t.c.conversation_id == conversation_id, _t.c.state == "new").order_by(_t.c.seq).limit(50)
+        )
+        return tuple(_received(row) for row in rows)
+
+    async def mark_handled(self, ids: tuple[int, ...], now: datetime) -> None:
+        """Raises ConflictError when one of them is handled already: then the whole transaction must not happen."""
+        await self._close(ids, "handled", now)
+
+    async def mark_dead(self, received: Received, now: datetime) -> None:
+        await self._close((received.id,), "dead", now)
+
+    async def mark_failed(self, received: Received, error: str, retry_at: datetime) -> None:
+        await self._connection.execute(
+            update(_t)
+            .where(_t.c.id == received.id, _t.c.state == "new")
+            .values(attempts=received.attempts + 1, error=storable(error), retry_at=retry_at)
+        )
+
+    async def dead(self) -> tuple[Received, ...]:
+        rows = await self._connection.execute(select(_t).where(_t.c.state == "dead").order_by(_t.c.id))
+        return tuple(_received(row) for row in rows)
+
+    async def revive(self, inbox_id: int) -> str | None:
+        """Put a dead letter back to be handled anew; its conversation's id, or None if there is no such dead letter."""
+        row = await self._connection.execute(
+            update(_t)
+            .where(_t.c.id == inbox_id, _t.c.state == "dead")
+            .values(state="new", attempts=0, retry_at=None, handled_at=None)
+            .returning(_t.c.conversation_id)
+        )
+        conversation_id: str | None = row.scalar_one_or_none()
+        return conversation_id
+
+    async def waiting(self) -> tuple[str, ...]:
+        """The conversations that have something to be handled; for the sweeper."""
+        rows = await self._connection.execute(select(_t.c.conversation_id).where(_t.c.state == "new").distinct())
+        return tuple(rows.scalars())
+
+    async def count(self, state: str) -> int:
+        return int((await self._connection.execute(select(func.count()).where(_t.c.state == state))).scalar_one())
+
+    async def _close(self, ids: tuple[int, ...], state: str, now: datetime) -> None:
+        result = await self._connection.execute(
+            update(_t).where(_t.c.id.in_(ids), _t.c.state == "new").values(state=state, handled_at=now)
+        )
+        if result.rowcount != len(ids):
+            raise ConflictError
+
+
+def identity(message: InboundMessage) -> str:
+    """What makes a message itself, however often and under whatever delivery id it comes."""
+    return storable(f"{message.chat.adapter}:{message.chat.chat_id}:{message.message_id}")
+
+
+def _received(row: Row[Any]) -> Received:
+    return Received(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        seq=row.seq,
+        correlation=row.correlation,
+        message=load_message(row.message),
+        attempts=row.attempts,
+        received_at=row.received_at,
+        retry_at=row.retry_at,
+        error=row.error,
+    )

@@ -1,0 +1,146 @@
+"""The outbox: what is to be sent, in the order of its lane, with what became of each send.
+
+States: pending -> sending -> sent; dropped (a person has taken over), dead (permanent), uncertain (perhaps sent, given up).
+It must not know how anything is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model import Author, ChatRef, Part
+from bot.storage import tables
+from bot.storage.codec import dump_chat, dump_json, load_chat, storable
+
+_t = tables.outbox
+OPEN = ("pending", "sending")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One part to be sent. ``key`` makes writing it twice impossible; ``text`` is what people read of it, for the record."""
+
+    key: str
+    conversation_id: str
+    author: Author
+    part: Part
+    text: str
+    correlation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A row of the outbox. ``attempts`` counts sends, ``uncertain`` those of which nobody knows whether they arrived."""
+
+    id: int
+    lane: str
+    key: str
+    conversation_id: str
+    author: Author
+    part: Part
+    text: str
+    state: str
+    attempts: int
+    uncertain: int
+    correlation: str
+    platform_id: str | None
+    error: str | None
+    created_at: datetime
+    due_at: datetime
+
+
+class Outbox:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, drafts: tuple[Draft, ...], now: datetime) -> None:
+        for draft in drafts:
+            await self._connection.execute(
+                _t.insert().values(
+                    lane=storable(draft.part.chat.lane),
+                    key=draft.key,
+                    conversation_id=draft.conversation_id,
+                    author=draft.author.value,
+                    chat=dump_chat(draft.part.chat),
+                    text=storable(draft.text),
+                    payload=dump_json(draft.part.payload),
+                    state="pending",
+                    attempts=0,
+                    uncertain=0,
+                    correlation=draft.correlation,
+                    created_at=now,
+                    due_at=now,
+                )
+            )
+
+    async def oldest(self, lane: str) -> Letter | None:
+        """The first of the lane that is not settled; nobody else gets it before this transaction ends."""
+        row = (
+            await self._connection.execute(
+                select(_t).where(_t.c.lane == lane, _t.c.state.in_(OPEN)).order_by(_t.c.id).limit(1).with_for_update()
+            )
+        ).one_or_none()
+        return None if row is None else _letter(row)
+
+    async def mark_sending(self, letter: Letter, *, uncertain: int) -> None:
+        await self._set(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain)
+
+    async def settle(self, letter: Letter, **values: Any) -> bool:
+        """Write the outcome of the send that ``letter`` describes; False when another send of it has begun meanwhile."""
+        result = await self._connection.execute(
+            update(_t)
+            .where(_t.c.id == letter.id, _t.c.state == "sending", _t.c.attempts == letter.attempts)
+            .values(**values)
+        )
+        return bool(result.rowcount)
+
+    async def close(self, letter: Letter, state: str, error: str | None = None) -> None:
+        await self._set(letter, state=state, error=error)
+
+    async def _set(self, letter: Letter, **values: Any) -> None:
+        await self._connection.execute(update(_t).where(_t.c.id == letter.id).values(**values))
+
+    async def waiting(self) -> tuple[str, ...]:
+        """The lanes that have something to be sent; for the sweeper."""
+        rows = await self._connection.execute(select(_t.c.lane).where(_t.c.state.in_(OPEN)).distinct())
+        return tuple(rows.scalars())
+
+    async def in_state(self, *states: str) -> tuple[Letter, ...]:
+        rows = await self._connection.execute(select(_t).where(_t.c.state.in_(states)).order_by(_t.c.id))
+        return tuple(_letter(row) for row in rows)
+
+    async def uncertain_sends(self) -> int:
+        """How many sends nobody knows the outcome of: an upper bound of the duplicates that customers may have seen."""
+        return int((await self._connection.execute(select(func.coalesce(func.sum(_t.c.uncertain), 0)))).scalar_one())
+
+    async def of_conversation(self, conversation_id: str) -> tuple[Letter, ...]:
+        rows = await self._connection.execute(
+            select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)
+        )
+        return tuple(_letter(row) for row in rows)
+
+
+def _letter(row: Row[Any]) -> Letter:
+    chat: ChatRef = load_chat(row.chat)
+    return Letter(
+        id=row.id,
+        lane=row.lane,
+        key=row.key,
+        conversation_id=row.conversation_id,
+        author=Author(row.author),
+        part=Part(chat, row.payload),
+        text=row.text,
+        state=row.state,
+        attempts=row.attempts,
+        uncertain=row.uncertain,
+        correlation=row.correlation,
+        platform_id=row.platform_id,
+        error=row.error,
+        created_at=row.created_at,
+        due_at=row.due_at,
+    )

@@ -1,0 +1,67 @@
+"""The store: transactions with one repository for each kind of record.
+
+Every change of state goes through one ``Session``, which is one database transaction; wake-ups happen only after its commit.
+It must not decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.conversations import Conversations
+from bot.storage.database import Database
+from bot.storage.events import Events
+from bot.storage.inbox import Inbox
+from bot.storage.outbox import Outbox
+from bot.storage.tickets import Tickets
+
+
+class Session:
+    """One transaction; its repositories read and write in it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.conversations = Conversations(connection)
+        self.inbox = Inbox(connection)
+        self.outbox = Outbox(connection)
+        self.tickets = Tickets(connection)
+        self.events = Events(connection)
+        self._callbacks: list[Callable[[], None]] = []
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    def committed(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+
+class Store:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """Commit at the end of the block, roll back on an exception. Raises DatabaseError, ConflictError."""
+        async with self._database.writing() as connection:
+            session = Session(connection)
+            yield session
+        session.committed()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Session]:
+        """Read only. Raises DatabaseError."""
+        async with self._database.reading() as connection:
+            yield Session(connection)
+
+    async def ping(self) -> None:
+        """Raises DatabaseError when the database cannot be used."""
+        async with self._database.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._database.close()

@@ -1,0 +1,170 @@
+"""The tables, the same on SQLite and PostgreSQL.
+
+Correctness lives here: the UNIQUE constraints make a redelivered message, a second ticket of one turn and a repeated answer
+impossible. It must not know who reads or writes them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC on every database (SQLite drops time zones)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored: it does not say when it was")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _key() -> BigInteger:
+    """64 bits everywhere; SQLite counts up by itself only for its own INTEGER."""
+    return BigInteger().with_variant(Integer, "sqlite")
+
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("adapter", String(40), nullable=False),
+    Column("chat_id", String(200), nullable=False),
+    Column("thread_id", String(200), nullable=False),
+    Column("mode", String(10), nullable=False),
+    Column("owner", String(200)),
+    Column("ticket", BigInteger),
+    Column("misses", Integer, nullable=False),
+    Column("pending", JSON),
+    Column("topic", String(100)),
+    Column("language", String(2)),
+    Column("greeted", Integer, nullable=False),
+    Column("last_text", Text),
+    Column("next_seq", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("adapter", "chat_id", "thread_id"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("identity", String(400), nullable=False, unique=True),
+    Column("correlation", String(36), nullable=False),
+    Column("message", JSON, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("received_at", Moment, nullable=False),
+    Column("retry_at", Moment),
+    Column("handled_at", Moment),
+    UniqueConstraint("conversation_id", "seq"),
+    Index(
+        "ix_inbox_open",
+        "conversation_id",
+        "seq",
+        sqlite_where=text("state = 'new'"),
+        postgresql_where=text("state = 'new'"),
+    ),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("lane", String(260), nullable=False),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False),
+    Column("author", String(10), nullable=False),
+    Column("chat", JSON, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("uncertain", Integer, nullable=False),
+    Column("correlation", String(36), nullable=False),
+    Column("platform_id", String(200)),
+    Column("error", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Index(
+        "ix_outbox_open",
+        "lane",
+        "id",
+        sqlite_where=text("state IN ('pending', 'sending')"),
+        postgresql_where=text("state IN ('pending', 'sending')"),
+    ),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("number", _key(), primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False, index=True),
+    Column("state", String(30), nullable=False),
+    Column("reason", String(60), nullable=False),
+    Column("category", String(40)),
+    Column("topic", String(100)),
+    Column("priority", String(10), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("assignee", String(200)),
+    Column("version", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("conversation_id", ForeignKey("conversation.id"), index=True),
+    Column("ticket", BigInteger, index=True),
+    Column("correlation", String(36)),
+    Column("data", JSON, nullable=False),
+)
