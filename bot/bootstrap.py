@@ -29,6 +29,7 @@ from bot.delivery import Delivery
 from bot.desk.handle import Worker
 from bot.desk.lanes import DELIVER, HANDLE, waiting
 from bot.desk.receive import Receiver
+from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
@@ -43,6 +44,10 @@ RESTART_AFTER = (1.0, 5.0, 30.0)
 """Seconds before an adapter that fell over is started again; the last one is for all further times."""
 
 
+HEARTBEAT = 10.0
+"""Seconds between two signs of life."""
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -55,22 +60,46 @@ class App:
     engine: EmbeddedEngine
     understanding: Understanding
     receiver: Receiver
+    desk: Desk
     catalogue: Catalogue
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """The worker, the delivery and the sweeper at work for the length of the block."""
-        await self.engine.sweep()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.understanding.run()), group.create_task(self.engine.run())]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
+        block = asyncio.current_task()
+        assert block is not None
 
-    async def run(self) -> None:
+        def fell(task: asyncio.Task[None]) -> None:
+            # These two guard themselves against every fault of their work; should one end all the same, nothing would be
+            # answered any more, so the process must not go on as if it were well.
+            if not task.cancelled() and task.exception() is not None:
+                log.critical("work_stopped", error=repr(task.exception()))
+                block.cancel()
+
+        tasks = [asyncio.create_task(self.understanding.run()), asyncio.create_task(self.engine.run())]
+        for task in tasks:
+            task.add_done_callback(fell)
+        try:
+            await self.engine.sweep()
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def beat(self, path: Path) -> None:
+        """Show that the event loop turns and the database answers, for `firstline health`, until cancelled."""
+        while True:
+            try:
+                await self.store.ping()
+            except DatabaseError as error:
+                log.error("database_away", error=str(error))
+            else:
+                await asyncio.to_thread(path.touch)
+            await asyncio.sleep(HEARTBEAT)
+
+    async def run(self, heartbeat: Path) -> None:
         """Run all adapters until a signal or a cancellation asks to stop."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -79,6 +108,7 @@ class App:
         log.info("started", adapters=sorted(self.adapters), catalogue=self.catalogue.version)
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
+            tasks.append(group.create_task(self.beat(heartbeat)))
             await stop.wait()
             log.info("stopping")
             for task in tasks:
@@ -108,12 +138,13 @@ async def build(
     adapters: Sequence[ChatAdapter] | None = None,
     clock: Clock = now,
     classifier: Classifier | None = None,
+    catalogue: Catalogue | None = None,
 ) -> AsyncIterator[App]:
     """The application for ``settings``; ``adapters`` instead of the configured ones.
 
     An embedded database is migrated here, another must be up to date. Raises SettingsError, CatalogueError, DatabaseError.
     """
-    catalogue = load_catalogue(settings.intents)
+    catalogue = catalogue or load_catalogue(settings.intents)
     if classifier is None:
         classifier = await asyncio.to_thread(
             nlu.load,
@@ -182,7 +213,8 @@ def _joined(
         default_language=settings.default_language,
     )
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
-    return App(store, engine, understanding, Receiver(store, engine, clock), catalogue, by_name)
+    desk = Desk(store, engine, by_name, lambda: catalogue, clock, settings.default_language)
+    return App(store, engine, understanding, Receiver(store, engine, clock), desk, catalogue, by_name)
 
 
 def _adapter(name: str, settings: Settings) -> ChatAdapter:

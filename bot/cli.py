@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Coroutine
 from typing import Annotated, Any, Literal, cast
 
@@ -75,9 +76,21 @@ def run() -> None:
 
     async def work() -> None:
         async with build(settings) as application:
-            await application.run()
+            await application.run(settings.heartbeat)
 
     _do(work())
+
+
+@app.command()
+def health() -> None:
+    """Exit with 0 if `firstline run` has given a sign of life within the last minute, else with 1."""
+    try:
+        age = time.time() - Settings.load().heartbeat.stat().st_mtime
+    except FileNotFoundError:
+        raise FirstlineError("No `firstline run` has given a sign of life in this data folder.") from None
+    if age > 60:
+        raise FirstlineError(f"The last sign of life is {age:.0f} seconds old.")
+    out.print(f"alive {age:.0f} seconds ago", highlight=False)
 
 
 @app.command()

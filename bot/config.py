@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         return self.database_url
 
     @property
+    def heartbeat(self) -> Path:
+        """Touched every few seconds by a bot that is well."""
+        return self.data / "heartbeat"
+
+    @property
     def burst(self) -> timedelta:
         return timedelta(seconds=self.burst_seconds)
 

@@ -19,6 +19,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.errors import FirstlineError
+
 log = logging.getLogger(__name__)
 
 Take = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -38,7 +40,9 @@ def app(client: AsyncWebClient, take: Take) -> AsyncApp:
         try:
             await take(body)
         except Exception as error:
-            log.warning("not acknowledged, Slack will deliver it again: %s: %s", type(error).__name__, error)
+            # Only our own errors are known not to quote the message.
+            reason = error if isinstance(error, FirstlineError) else type(error).__name__
+            log.warning("not acknowledged, Slack will deliver it again: %s", reason)
             return BoltResponse(status=503)
         return BoltResponse(status=200)
 
@@ -62,7 +66,7 @@ class Socket(AsyncSocketModeHandler):
         """Connect, and return when the connection has been dead for ``patience`` seconds in spite of the SDK's own care."""
         self.client.wss_uri = address
         async with asyncio.timeout(CONNECT_WITHIN):  # the SDK tries for ever, and always the same address
-            await self.connect_async()
+            await self.connect_async()  # type: ignore[no-untyped-call] # the SDK gives it no types
         silent = 0
         while silent < 3:
             await asyncio.sleep(patience / 3)
@@ -71,5 +75,5 @@ class Socket(AsyncSocketModeHandler):
     async def shut(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN):  # a dead server does not say good-bye
-                await self.close_async()
+                await self.close_async()  # type: ignore[no-untyped-call] # the SDK gives it no types
         await self.client.aiohttp_client_session.close()

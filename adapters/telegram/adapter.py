@@ -18,7 +18,7 @@ from adapters.telegram.client import Client, FloodError
 from adapters.telegram.errors import translate
 from adapters.telegram.inbound import KINDS, Me, UnreadableError, to_inbound
 from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
-from bot.errors import DeliveryError, SettingsError
+from bot.errors import DeliveryError, FirstlineError, SettingsError
 from bot.model import InboundMessage, Limits, OutboundMessage, Part
 from bot.ports import Clock, Receive
 
@@ -76,7 +76,9 @@ class TelegramAdapter:
                     raise SettingsError("Telegram does not accept the token of the bot.") from None
                 failures += 1
                 pause = self._pause_after(failures, error)
-                log.warning("no updates taken, next try in %.1f s: %s: %s", pause, type(error).__name__, error)
+                # A foreign error may quote the message, which is nobody's business in a log.
+                reason = error if isinstance(error, FirstlineError | TelegramError) else type(error).__name__
+                log.warning("updates are left for later, next try in %.1f s: %s", pause, reason)
                 await asyncio.sleep(pause)
 
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)

@@ -139,11 +139,15 @@ _BREAKS = tuple(re.compile(pattern) for pattern in (r"\n\n+", r"\n", r"[.!?…:]
 
 
 def split(runs: Sequence[Run], limit: int, size: Callable[[Sequence[Run]], int]) -> Iterator[tuple[Run, ...]]:
-    """Cut into pieces of at most ``limit`` as ``size`` measures: between paragraphs, lines, sentences, words, in that order."""
+    """Cut into pieces of at most ``limit``: between paragraphs, lines, sentences, words, in that order of preference.
+
+    ``size`` measures runs; for each character it must count at least 1.
+    """
     text = "".join(run.text for run in runs)
     start = 0
     while start < len(text):
-        reach = bisect_right(range(start + 1, len(text) + 1), limit, key=lambda end: size(_cut(runs, start, end)))
+        ends = range(start + 1, min(len(text), start + limit) + 1)
+        reach = bisect_right(ends, limit, key=lambda end: size(_cut(runs, start, end)))
         end = start + max(reach, 1)
         if end < len(text):
             end = start + _boundary(text[start:end])

@@ -14,11 +14,11 @@ from datetime import timedelta
 import structlog
 
 from bot.catalogue.catalogue import Catalogue
-from bot.desk.lanes import DELIVER
+from bot.desk.saying import say
 from bot.desk.understand import Understanding
 from bot.dialogue.decide import decide
-from bot.dialogue.decisions import Decision, OpenTicket, Relay, needs_ticket
-from bot.dialogue.speak import Reply, speak, ticket_failed
+from bot.dialogue.decisions import Answer, Decision, OpenTicket, Relay, needs_ticket
+from bot.dialogue.speak import Reply, notice, speak
 from bot.dialogue.turn import Outcome, Turn
 from bot.errors import ConflictError
 from bot.model import (
@@ -26,14 +26,12 @@ from bot.model import (
     Conversation,
     Language,
     Mode,
-    OutboundMessage,
     Priority,
     Ticket,
     ticket_key,
 )
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.inbox import Received
-from bot.storage.outbox import Draft
 from bot.storage.store import Session, Store
 from bot.storage.tickets import NewTicket
 
@@ -171,17 +169,18 @@ class Worker:
         )
         return ticket
 
-    async def _say(
-        self, session: Session, conversation: Conversation, cause: Received, reply: Reply, author: Author = Author.BOT
-    ) -> None:
-        adapter = self.adapters[conversation.chat.adapter]
-        parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons))
-        drafts = tuple(
-            Draft(f"{conversation.id}:{cause.seq}:{n}", conversation.id, author, part, reply.text, cause.correlation)
-            for n, part in enumerate(parts)
+    async def _say(self, session: Session, conversation: Conversation, cause: Received, reply: Reply) -> None:
+        await say(
+            session,
+            self.engine,
+            self.adapters,
+            conversation,
+            reply,
+            author=Author.BOT,
+            key=f"{conversation.id}:{cause.seq}",
+            correlation=cause.correlation,
+            now=self.clock(),
         )
-        await session.outbox.add(drafts, self.clock())
-        await self.engine.wake(session, DELIVER, conversation.chat.lane)
 
     async def _failed(self, conversation: Conversation, first: Received) -> timedelta:
         """Note the failure; at the last attempt the message becomes a dead letter *and* a ticket, so that a person sees it."""
@@ -220,7 +219,9 @@ class Worker:
                 waiting = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
                 await session.conversations.save(waiting, now)
                 language = conversation.language or self.default_language
-                await self._say(session, conversation, first, ticket_failed(self.catalogue(), language, ticket.key))
+                await self._say(
+                    session, conversation, first, notice(self.catalogue(), language, "ticket.failed", ticket.key)
+                )
         log.error("dead_letter", correlation=first.correlation, conversation=conversation.id, ticket=ticket.key)
         return timedelta()
 
@@ -251,6 +252,7 @@ def _record(decision: Decision) -> dict[str, object]:
     about = decision.about
     return {
         "kind": decision.kind,
+        "faq": about.topic if isinstance(decision, Answer) else None,
         "category": about.category,
         "topic": about.topic,
         "confidence": round(about.confidence, 4),

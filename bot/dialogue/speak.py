@@ -55,9 +55,9 @@ def speak(
     return Reply("\n\n".join(reply.text for reply in replies), tuple(buttons))
 
 
-def ticket_failed(catalogue: Catalogue, language: Language, ticket: str) -> Reply:
-    """What is said when a message could not be handled and a person has to."""
-    return Reply(_Voice(catalogue, language, ticket).text("ticket.failed"))
+def notice(catalogue: Catalogue, language: Language, key: str, ticket: str, **values: str) -> Reply:
+    """A sentence of the texts that is said on account of the desk, not in reply to a message."""
+    return Reply(_Voice(catalogue, language, ticket).text(key, **values))
 
 
 @dataclass(frozen=True, slots=True)

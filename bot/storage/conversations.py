@@ -70,6 +70,13 @@ class Conversations:
             raise KeyError(conversation_id)
         return _conversation(row._mapping)
 
+    async def find(self, chat: ChatRef) -> Conversation | None:
+        query = select(_t).where(
+            _t.c.adapter == chat.adapter, _t.c.chat_id == chat.chat_id, _t.c.thread_id == (chat.thread_id or "")
+        )
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _conversation(row._mapping)
+
     async def save(self, conversation: Conversation, now: datetime) -> None:
         """Write the conversation if it is still at ``conversation.version``. Raises ConflictError if somebody was faster."""
         result = await self._connection.execute(

@@ -102,6 +102,14 @@ class Outbox:
     async def close(self, letter: Letter, state: str, error: str | None = None) -> None:
         await self._set(letter, state=state, error=error)
 
+    async def drop_bot(self, conversation_id: str, why: str) -> None:
+        """What the bot has not begun to send in this conversation will not be sent."""
+        await self._connection.execute(
+            update(_t)
+            .where(_t.c.conversation_id == conversation_id, _t.c.state == "pending", _t.c.author == Author.BOT.value)
+            .values(state="dropped", error=why)
+        )
+
     async def _set(self, letter: Letter, **values: Any) -> None:
         await self._connection.execute(update(_t).where(_t.c.id == letter.id).values(**values))
 

@@ -191,7 +191,7 @@ OTHERS = {
             "agreement.yaml:19:27: costs.wrongful_refusal: -1 is too small. Use 0 or more.",
             "agreement.yaml:19:106: costs.clarification: 'cheap' is not a number. "
             "Write a number, such as 3 or 0.5, without quotes.",
-            "agreement.yaml:19:127: costs.ignored: nan is not a number. Write a number, such as 3 or 0.5, without quotes.",
+            "agreement.yaml:19:122: costs.ignored: nan is not a number. Write a number, such as 3 or 0.5, without quotes.",
         ],
     ),
     "a number for a telephone": (

@@ -98,10 +98,11 @@ def test_a_word_inside_a_text_is_found_where_it_stands() -> None:
         ),
         (
             '- "Export" geht nicht\n',
-            "a.yaml:1:12: A list item is expected here. Check the indentation; a text that starts with a quotation mark needs quotes around all of it.",
+            "a.yaml:1:12: A list item is expected here. "
+            "Check the indentation; a text that starts with a quotation mark needs quotes around all of it.",
         ),
         ("a: 1\nb\n", "a.yaml:2:1: This line is neither a key with a colon nor an item. Check its indentation."),
-        ("a: [", "a.yaml:1:5: A value is missing here. Write it; check that brackets above are closed."),
+        ("a: [", "a.yaml:2:1: A value is missing here. Write it; check that brackets above are closed."),
         (
             "a: {b} c\n",
             "a.yaml:1:8: This does not continue what stands above. "

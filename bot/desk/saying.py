@@ -1,0 +1,36 @@
+"""Puts what is to be said into the outbox, rendered by the adapter of the chat. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.desk.lanes import DELIVER
+from bot.dialogue.speak import Reply
+from bot.model import Author, Conversation, OutboundMessage
+from bot.ports import ChatAdapter, Engine
+from bot.storage.outbox import Draft
+from bot.storage.store import Session
+
+
+async def say(
+    session: Session,
+    engine: Engine,
+    adapters: Mapping[str, ChatAdapter],
+    conversation: Conversation,
+    reply: Reply,
+    *,
+    author: Author,
+    key: str,
+    correlation: str,
+    now: datetime,
+) -> None:
+    """One outbox row for each part. ``key`` is unique to this saying: a second time is refused by the database."""
+    adapter = adapters[conversation.chat.adapter]
+    parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons))
+    drafts = tuple(
+        Draft(f"{key}:{n}", conversation.id, author, part, reply.text if n == 0 else "", correlation)
+        for n, part in enumerate(parts)
+    )
+    await session.outbox.add(drafts, now)
+    await engine.wake(session, DELIVER, conversation.chat.lane)

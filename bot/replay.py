@@ -1,0 +1,163 @@
+"""Plays dialogues on a fresh in-memory instance, through the real core from inbox to outbox, under a clock of its own.
+
+For acceptance transcripts and for `firstline replay`. It judges nothing, and must not reach around the use cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from bot.bootstrap import App, build
+from bot.catalogue.catalogue import Catalogue
+from bot.config import Settings
+from bot.model import Button, ChatRef, Conversation, InboundMessage, Limits, OutboundMessage, Part, Person, Ticket
+from bot.ports import Classifier, Receive
+from bot.storage.events import Event
+
+CUSTOMER = Person("customer", "Customer")
+STAFF = Person("staff", "Kim Berger")
+START = datetime.fromisoformat("2026-03-04T11:00+01:00")
+
+
+@dataclass
+class Clock:
+    """Stands still until it is moved."""
+
+    time: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@dataclass
+class Playback:
+    """A chat platform that keeps what is sent."""
+
+    name: str = "replay"
+    limits: Limits = field(default_factory=lambda: Limits(text=100_000, buttons=50))
+    sent: list[Said] = field(default_factory=list)
+
+    async def run(self, receive: Receive) -> None:
+        """Nothing comes in by itself: the stage hands messages to the core."""
+
+    def render(self, message: OutboundMessage) -> Sequence[Part]:
+        buttons = [[button.label, button.action] for button in message.buttons]
+        return [Part(message.chat, {"text": message.text, "buttons": buttons})]
+
+    async def send(self, part: Part) -> str:
+        buttons = part.payload["buttons"]
+        assert isinstance(buttons, list)
+        self.sent.append(Said(str(part.payload["text"]), tuple(Button(label, action) for label, action in buttons)))
+        return str(uuid4())
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+    buttons: tuple[Button, ...]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What one turn led to: what the customer got, what was decided, and how things stand."""
+
+    replies: tuple[Said, ...]
+    decisions: tuple[Mapping[str, Any], ...]
+    conversation: Conversation | None
+    ticket: Ticket | None
+    events: tuple[Event, ...]
+
+
+@dataclass
+class Stage:
+    """One dialogue under way."""
+
+    app: App
+    playback: Playback
+    clock: Clock
+    chat: ChatRef = field(default_factory=lambda: ChatRef("replay", str(uuid4())))
+    _seen: int = 0
+    _buttons: tuple[Button, ...] = ()
+
+    async def customer(self, text: str, *, message_id: str | None = None, sender: Person = CUSTOMER) -> Happened:
+        """The customer writes; a text that is the label of a button last shown presses it."""
+        action = next((button.action for button in self._buttons if button.label == text), None)
+        identity = message_id or str(uuid4())
+        await self.app.receiver(
+            InboundMessage(
+                chat=self.chat,
+                message_id=identity,
+                delivery_id=identity,
+                sender=sender,
+                text="" if action else text,
+                action=action,
+                sent_at=self.clock(),
+            )
+        )
+        return await self._happened()
+
+    async def staff(self, text: str, staff: Person = STAFF) -> Happened:
+        if ticket := await self._ticket():
+            await self.app.desk.reply(ticket, staff, text)
+        return await self._happened()
+
+    async def take_over(self, staff: Person = STAFF) -> Happened:
+        if ticket := await self._ticket():
+            await self.app.desk.take(ticket, staff)
+        return await self._happened()
+
+    async def hand_back(self, staff: Person = STAFF) -> Happened:
+        if ticket := await self._ticket():
+            await self.app.desk.hand_back(ticket, staff)
+        return await self._happened()
+
+    async def pass_time(self, duration: timedelta) -> Happened:
+        self.clock.time += duration
+        await self.app.engine.sweep()
+        return await self._happened()
+
+    async def conversation(self) -> Conversation | None:
+        async with self.app.store.snapshot() as session:
+            return await session.conversations.find(self.chat)
+
+    async def _ticket(self) -> int | None:
+        conversation = await self.conversation()
+        return conversation.ticket if conversation else None
+
+    async def _happened(self) -> Happened:
+        await self.app.engine.settled()
+        conversation = await self.conversation()
+        replies, self.playback.sent[:] = tuple(self.playback.sent), []
+        self._buttons = replies[-1].buttons if replies else self._buttons
+        events: tuple[Event, ...] = ()
+        ticket: Ticket | None = None
+        if conversation is not None:
+            async with self.app.store.snapshot() as session:
+                history = await session.events.of_conversation(conversation.id)
+                ticket = await session.tickets.get(conversation.ticket) if conversation.ticket else None
+            events, self._seen = history[self._seen :], len(history)
+        decisions = tuple(d for event in events if event.kind == "turn" for d in event.data["decisions"])
+        return Happened(replies, decisions, conversation, ticket, events)
+
+
+@asynccontextmanager
+async def stage(
+    settings: Settings,
+    *,
+    catalogue: Catalogue | None = None,
+    classifier: Classifier | None = None,
+    now: datetime = START,
+) -> AsyncIterator[Stage]:
+    """A fresh instance in memory. ``catalogue`` and ``classifier``: loaded already, when many dialogues are played."""
+    clock, playback = Clock(now), Playback()
+    in_memory = settings.model_copy(update={"database_url": "sqlite+aiosqlite://", "burst_seconds": 0.0})
+    async with (
+        build(in_memory, adapters=[playback], clock=clock, classifier=classifier, catalogue=catalogue) as app,
+        app.working(),
+    ):
+        yield Stage(app, playback, clock)

@@ -1,0 +1,177 @@
+"""What only the Slack adapter must do; the rest is in the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from adapters.slack.inbound import Me, plain, to_inbound
+from bot.model import Button, ChatRef, OutboundMessage
+from tests.adapters.platforms import Inbox, Slack, deliver, running, until
+from tests.loopback.slack import BOT_USER, TEAM
+
+ME = Me(TEAM, BOT_USER)
+
+
+def event(**more: Any) -> dict[str, Any]:
+    base = {
+        "type": "message",
+        "channel": "D1",
+        "channel_type": "im",
+        "user": "U5",
+        "team": TEAM,
+        "ts": "1700000000.000001",
+    }
+    return {"type": "event_callback", "event_id": "Ev1", "event": base | more}
+
+
+async def test_one_message_delivered_eleven_times_with_different_event_ids_is_one(slack: Slack, inbox: Inbox) -> None:
+    async with running(slack.adapter(), inbox.receive):
+        for number in range(11):
+            kind = "app_mention" if number % 2 else "message"
+            more = {"channel": "C1", "channel_type": "channel"}
+            slack.server.push(slack.event(f"<@{BOT_USER}> Hallo", "1700000000.000001", kind, **more))
+        await inbox.has(11)
+        await slack.settled()
+    [message] = inbox.kept.values()
+    assert message.chat == ChatRef("slack", f"{TEAM}:C1", "1700000000.000001")
+    assert message.text == "Hallo"
+
+
+async def test_what_is_not_for_the_bot_is_acknowledged_all_the_same(slack: Slack, inbox: Inbox) -> None:
+    async with running(slack.adapter(), inbox.receive):
+        for kind in ("reaction_added", "channel_rename", "app_home_opened", "team_join"):
+            slack.server.push(slack.event("", "1700000000.000001", kind))
+        slack.server.push({"type": "view_submission", "team": {"id": TEAM}, "user": {"id": "U5"}}, kind="interactive")
+        slack.server.push({"command": "/firstline", "text": "", "user_id": "U5"}, kind="slash_commands")
+        slack.server.push(slack.event("ich selbst", "1700000000.000002", user=BOT_USER))
+        for subtype in ("channel_join", "message_deleted", "bot_message", "pinned_item"):
+            slack.server.push(slack.event("", "1700000000.000003", subtype=subtype))
+        await slack.settled()
+    assert inbox.tried == []
+    assert len(slack.server.acknowledged) == len(slack.server.delivered) == 11
+
+
+async def test_a_lost_socket_is_replaced_and_what_was_not_acknowledged_comes_again(slack: Slack, inbox: Inbox) -> None:
+    inbox.gate.clear()
+    async with running(slack.adapter(ping=0.1), inbox.receive):
+        await slack.say("Hallo")
+        await until(lambda: bool(inbox.tried))
+        await slack.server.hang_up()
+        inbox.gate.set()
+        await slack.settled()
+        await slack.say("noch da?")
+        await until(lambda: len(inbox.kept) == 2)
+        await slack.settled()
+
+
+async def test_slack_may_ask_to_move_to_another_socket(slack: Slack, inbox: Inbox) -> None:
+    async with running(slack.adapter(ping=0.1), inbox.receive):
+        await slack.say("vorher")
+        await inbox.has(1)
+        await slack.server.send_raw('{"type": "disconnect", "reason": "refresh_requested", "debug_info": {}}')
+        await until(lambda: sum(method == "apps.connections.open" for method, _ in slack.server.calls) == 2)
+        await slack.say("nachher")
+        await until(lambda: len(inbox.kept) == 2)
+        await slack.settled()
+
+
+async def test_a_silent_socket_is_replaced(slack: Slack, inbox: Inbox) -> None:
+    slack.server.deaf = True
+    async with running(slack.adapter(ping=30, patience=0.15), inbox.receive):
+        await until(lambda: any(method == "apps.connections.open" for method, _ in slack.server.calls))
+        await asyncio.sleep(0.1)
+        slack.server.deaf = False
+        await slack.server.break_off()
+        await slack.say("Hallo")
+        await inbox.has(1)
+        await slack.settled()
+
+
+async def test_a_frame_that_is_no_payload_harms_nothing(slack: Slack, inbox: Inbox) -> None:
+    async with running(slack.adapter(), inbox.receive):
+        for frame in ("", "{", "[]", '{"type": "events_api"}', '{"type":"events_api","envelope_id":"x","payload":[1]}'):
+            await slack.server.send_raw(frame)
+        await slack.say("Hallo")
+        await inbox.has(1)
+        await slack.settled()
+
+
+async def test_more_buttons_than_one_row_takes(slack: Slack) -> None:
+    adapter = slack.adapter()
+    buttons = tuple(Button("Eine ziemlich lange Aufschrift " * 4, f"topic.{number}") for number in range(30))
+    await deliver(adapter, OutboundMessage(slack.chat, "Was davon?", buttons))
+    [labels] = slack.buttons()
+    assert len(labels) == 30
+
+
+@pytest.mark.parametrize(
+    ("markdown", "mrkdwn"),
+    [
+        ("**fett** und *kursiv* und ~~weg~~ und `a*b`", "*fett* und _kursiv_ und ~weg~ und `a*b`"),
+        ("**[hier](https://x.de/?a=1&b=2|3)**", "*<https://x.de/?a=1&amp;b=2%7C3|hier>*"),
+        ("**zwei\nZeilen**", "*zwei*\n*Zeilen*"),
+        ("> a\n> b", "> a\n> b"),
+        ("- a\n- b\n  1. c", "• a\n• b\n  1. c"),
+        ("# Titel\n\nText", "*Titel*\n\nText"),
+        ("```\na < b\n```", "```\na &lt; b\n```"),
+        ("<!channel> @here <@U1>", "&lt;!channel&gt; @here &lt;@U1&gt;"),
+    ],
+)
+def test_markdown_becomes_mrkdwn(slack: Slack, markdown: str, mrkdwn: str) -> None:
+    [part] = slack.adapter().render(OutboundMessage(slack.chat, markdown))
+    params = part.payload["params"]
+    assert isinstance(params, dict)
+    assert params["text"] == mrkdwn
+
+
+@pytest.mark.parametrize(
+    ("mrkdwn", "text"),
+    [
+        ("<@U0BOT> Hallo", "Hallo"),
+        ("<@U0BOT|firstline>: Hallo", "Hallo"),
+        ("siehe <https://x.de/?a=1&amp;b=2>", "siehe https://x.de/?a=1&b=2"),
+        ("siehe <https://x.de|hier>", "siehe hier (https://x.de)"),
+        (
+            "<mailto:a@b.de|a@b.de> in <#C1|hilfe> an <@U7|ada> <!here> <!subteam^S1|@team>",
+            "a@b.de in #hilfe an @ada @here @team",
+        ),
+        ("1 &lt; 2 &amp;&amp; 3 &gt; 2", "1 < 2 && 3 > 2"),
+    ],
+)
+def test_mrkdwn_becomes_what_people_read(mrkdwn: str, text: str) -> None:
+    assert plain(mrkdwn, ME) == text
+
+
+def test_files_are_described_even_when_slack_tells_only_their_id() -> None:
+    files = [
+        {"id": "F1", "name": "a.pdf", "mimetype": "application/pdf", "size": 9},
+        {"id": "F2", "file_access": "check_file_info"},
+        {"id": "F3", "mode": "tombstone"},
+    ]
+    message = to_inbound(event(subtype="file_share", text="", files=files), ME)
+    assert message is not None
+    assert [(a.name, a.media_type, a.size, a.ref) for a in message.attachments] == [
+        ("a.pdf", "application/pdf", 9, "F1"),
+        ("F2", "application/octet-stream", None, "F2"),
+    ]
+
+
+def test_a_person_of_another_workspace_is_known_by_it() -> None:
+    message = to_inbound(event(text="Hallo", user_team="T9", is_ext_shared_channel=True), ME)
+    assert message is not None
+    assert message.sender.id == "T9:U5"
+    assert message.chat.chat_id == f"{TEAM}:D1"
+
+
+def test_a_preview_that_slack_adds_is_no_edit() -> None:
+    inner = {"type": "message", "user": "U5", "ts": "1700000000.000001", "text": "https://x.de", "attachments": [{}]}
+    assert to_inbound(event(subtype="message_changed", message=inner), ME) is None
+
+
+def test_a_forwarded_message_says_what_it_says() -> None:
+    message = to_inbound(event(text="", attachments=[{"text": "Fehler 17", "fallback": "x"}]), ME)
+    assert message is not None
+    assert message.text == "Fehler 17"

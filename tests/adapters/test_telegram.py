@@ -1,0 +1,189 @@
+"""What only the Telegram adapter must do; the rest is in the contract."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.telegram.inbound import Me, to_inbound
+from bot.errors import DeliveryError
+from bot.model import Button, ChatRef, OutboundMessage
+from tests.adapters.platforms import Inbox, Telegram, deliver, running, until
+from tests.loopback.telegram import Fault
+
+ME = Me(42, "firstline_bot")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FILE = {"file_id": "F1", "file_unique_id": "u", "file_size": 9}
+
+
+def message(**more: Any) -> dict[str, Any]:
+    sender = {"id": 5, "is_bot": False, "first_name": "Ada"}
+    chat = {"id": 1, "type": "private"}
+    return {"update_id": 7, "message": {"message_id": 3, "date": 1700000000, "chat": chat, "from": sender, **more}}
+
+
+async def test_every_poll_says_what_it_wants_and_confirms_only_what_was_received(
+    telegram: Telegram, inbox: Inbox
+) -> None:
+    async with running(telegram.adapter(), inbox.receive):
+        await telegram.say("eins")
+        await telegram.say("zwei")
+        inbox.fail = 1
+        await inbox.has(2)
+        await telegram.settled()
+    polls = [params for method, params in telegram.server.calls if method == "getUpdates"]
+    assert all(json.loads(poll["allowed_updates"]) == ["message", "edited_message", "callback_query"] for poll in polls)
+    assert "offset" not in polls[0]
+    assert [int(poll["offset"]) for poll in polls if "offset" in poll][-1] == 1003
+
+
+async def test_a_button_stops_spinning_once_its_press_is_received(telegram: Telegram, inbox: Inbox) -> None:
+    inbox.fail = 1
+    async with running(telegram.adapter(), inbox.receive):
+        await telegram.press("500", "Ja", "yes")
+        await inbox.has(1)
+        await telegram.settled()
+    assert len(inbox.tried) == 2
+    assert len(telegram.server.answered) == 1
+
+
+async def test_a_spinner_that_cannot_be_stopped_does_no_harm(telegram: Telegram, inbox: Inbox) -> None:
+    telegram.server.fail("answerCallbackQuery", Fault(status=400))
+    async with running(telegram.adapter(), inbox.receive):
+        await telegram.press("500", "Ja", "yes")
+        await telegram.settled()
+    assert len(inbox.arrived) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(status=409), Fault(status=429, retry_after=1), Fault(status=502, html=True), Fault(drop=True)]
+)
+async def test_a_failed_poll_is_tried_again(telegram: Telegram, inbox: Inbox, fault: Fault) -> None:
+    telegram.server.fail("getUpdates", fault)
+    async with running(telegram.adapter(), inbox.receive):
+        await telegram.say("Hallo")
+        await inbox.has(1)
+
+
+async def test_an_update_without_a_number_does_not_spin(telegram: Telegram, inbox: Inbox) -> None:
+    telegram.server._queue[5] = {"message": {}}
+    async with running(telegram.adapter(), inbox.receive):
+        await until(lambda: len(telegram.server.calls) > 3)
+        await telegram.say("Hallo")
+        await inbox.has(1)
+        await telegram.settled()
+    assert len(telegram.server.calls) < 12
+
+
+async def test_a_blocked_bot_is_a_permanent_failure(telegram: Telegram) -> None:
+    telegram.server.blocked.add(1)
+    adapter = telegram.adapter()
+    with pytest.raises(DeliveryError, match="Forbidden") as caught:
+        await deliver(adapter, OutboundMessage(telegram.chat, "Hallo"))
+    await adapter.close()
+    assert caught.value.permanent
+
+
+async def test_a_message_follows_its_group_to_the_supergroup(telegram: Telegram) -> None:
+    telegram.server.chats.add(-1009)
+    telegram.server.migrated[-9] = -1009
+    adapter = telegram.adapter()
+    await deliver(adapter, OutboundMessage(ChatRef("telegram", "-9"), "Hallo"))
+    await adapter.close()
+    assert [chat for chat, _ in telegram.server.sent] == [-1009]
+
+
+async def test_the_token_stays_out_of_the_log(
+    telegram: Telegram, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    adapter = telegram.adapter()
+    telegram.server.fail("getUpdates", Fault(status=500))
+    async with running(adapter, inbox.receive):
+        await telegram.say("geheim")
+        await inbox.has(1)
+        await deliver(adapter, OutboundMessage(telegram.chat, "Hallo"))
+    assert telegram.server.token not in caplog.text
+    assert "geheim" not in "".join(record.getMessage() for record in caplog.records if record.levelno >= logging.INFO)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "media_type"),
+    [
+        ({"document": FILE | {"file_name": "a.pdf", "mime_type": "application/pdf"}}, "a.pdf", "application/pdf"),
+        ({"animation": FILE, "document": FILE}, "animation.mp4", "video/mp4"),
+        ({"photo": [FILE | {"file_id": "small"}, FILE]}, "photo.jpg", "image/jpeg"),
+        ({"voice": FILE | {"mime_type": "audio/ogg"}}, "voice.ogg", "audio/ogg"),
+        ({"sticker": FILE}, "sticker.webp", "image/webp"),
+    ],
+)
+def test_a_file_is_described(content: dict[str, Any], name: str, media_type: str) -> None:
+    inbound = to_inbound(message(**content, caption="siehe da"), ME, NOW)
+    assert inbound is not None
+    [attachment] = inbound.attachments
+    assert (attachment.name, attachment.media_type, attachment.size, attachment.ref) == (name, media_type, 9, "F1")
+    assert inbound.text == "siehe da"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"contact": {"phone_number": "+49 30", "first_name": "Ada"}}, "Ada, +49 30"),
+        ({"location": {"latitude": 52.5, "longitude": 13.4}}, "52.5, 13.4"),
+    ],
+)
+def test_a_place_or_a_contact_is_put_into_words(content: dict[str, Any], text: str) -> None:
+    inbound = to_inbound(message(**content), ME, NOW)
+    assert inbound is not None
+    assert inbound.text == text
+
+
+@pytest.mark.parametrize(
+    "content", [{"new_chat_members": []}, {"pinned_message": {}}, {"forum_topic_created": {"name": "x"}}]
+)
+def test_a_service_message_is_no_message(content: dict[str, Any]) -> None:
+    assert to_inbound(message(**content), ME, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "heard"),
+    [
+        ({"text": "/hilfe@firstline_bot", "entities": [{"type": "bot_command", "offset": 0, "length": 20}]}, True),
+        ({"text": "/hilfe@other_bot", "entities": [{"type": "bot_command", "offset": 0, "length": 16}]}, False),
+        ({"text": "ja", "reply_to_message": {"message_id": 2, "from": {"id": 42, "is_bot": True}}}, True),
+        ({"text": "ja", "reply_to_message": {"message_id": 2, "from": {"id": 6, "is_bot": False}}}, False),
+        ({"text": "ja", "reply_to_message": {"message_id": 2, "from": {"id": 42}, "forum_topic_created": {}}}, False),
+        ({"text": "du?", "entities": [{"type": "text_mention", "offset": 0, "length": 2, "user": {"id": 42}}]}, True),
+        ({"text": "x@firstline_bot.de"}, False),
+    ],
+)
+def test_in_a_group_a_mention_or_a_reply_counts(content: dict[str, Any], heard: bool) -> None:
+    inbound = to_inbound(message(**content, chat={"id": -100, "type": "supergroup"}), ME, NOW)
+    assert (inbound is not None) is heard
+
+
+def test_a_press_is_dated_by_the_clock_and_belongs_to_the_topic() -> None:
+    topic = {
+        "chat": {"id": -100, "type": "supergroup"},
+        "message_id": 9,
+        "is_topic_message": True,
+        "message_thread_id": 7,
+    }
+    query = {"id": "q", "from": {"id": 5, "is_bot": False, "first_name": "Ada"}, "data": "yes", "message": topic}
+    inbound = to_inbound({"update_id": 1, "callback_query": query}, ME, NOW)
+    assert inbound is not None
+    assert (inbound.chat, inbound.sent_at, inbound.action) == (ChatRef("telegram", "-100", "7"), NOW, "yes")
+
+
+def test_an_action_that_telegram_would_refuse_is_refused_before(telegram: Telegram) -> None:
+    with pytest.raises(ValueError, match="64 bytes"):
+        telegram.adapter().render(OutboundMessage(telegram.chat, "?", (Button("Ja", "y" * 65),)))
+
+
+def test_the_general_topic_is_not_addressed_by_number(telegram: Telegram) -> None:
+    [part] = telegram.adapter().render(OutboundMessage(ChatRef("telegram", "-100", "1"), "Hallo"))
+    assert "message_thread_id" not in str(part.payload)

@@ -1,0 +1,303 @@
+"""A strict Slack on the loopback interface: Web API and Socket Mode. It refuses what Slack refuses and remembers what arrived.
+
+It must not know the adapter. It is stricter than Slack in two things: unknown arguments and unescaped text are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from tests.loopback.telegram import Fault
+
+TEAM, BOT_USER = "T0FIRST", "U0BOT"
+
+# method -> argument -> (type, required)
+METHODS: Mapping[str, Mapping[str, tuple[type, bool]]] = {
+    "auth.test": {},
+    "apps.connections.open": {},
+    "chat.postMessage": {
+        "channel": (str, True),
+        "text": (str, True),
+        "blocks": (list, False),
+        "thread_ts": (str, False),
+        "reply_broadcast": (bool, False),
+        "unfurl_links": (bool, False),
+        "unfurl_media": (bool, False),
+        "mrkdwn": (bool, False),
+        "metadata": (dict, False),
+    },
+    "chat.update": {
+        "channel": (str, True),
+        "ts": (str, True),
+        "text": (str, True),
+        "blocks": (list, False),
+        "metadata": (dict, False),
+    },
+}
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
+    """``ok: false`` with this error."""
+
+
+@dataclass
+class LoopbackSlack:
+    bot_token: str = "xoxb-loopback"
+    app_token: str = "xapp-loopback"
+    channels: set[str] = field(default_factory=lambda: {"D1", "C1"})
+    archived: set[str] = field(default_factory=set)
+    ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
+    attempts: int = 20
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    sent: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    delivered: list[str] = field(default_factory=list)  # event ids, each time that one was sent out
+    acknowledged: list[str] = field(default_factory=list)
+    sockets: list[web.WebSocketResponse] = field(default_factory=list)
+    faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    deaf: bool = False  # accepts sockets and never says a word
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self._tickets: set[str] = set()
+        self._acks: dict[str, asyncio.Event] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._count = itertools.count(1)
+        self._connected = asyncio.Condition()
+        self._release = asyncio.Event()
+        self._deaf: list[web.WebSocketResponse] = []
+
+    # --- what a test does
+
+    def push(self, payload: Any, *, kind: str = "events_api", name: str | None = None) -> str:
+        """Deliver ``payload`` until it is acknowledged; returns the name under which the lists show it."""
+        name = name or f"Ev{next(self._count)}"
+        task = asyncio.create_task(self._deliver(name, payload, kind))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+        return name
+
+    async def settle(self) -> None:
+        """Wait until everything pushed is acknowledged or given up."""
+        while self._deliveries:
+            await asyncio.gather(*self._deliveries)
+
+    async def send_raw(self, frame: str) -> None:
+        await (await self._socket()).send_str(frame)
+
+    async def hang_up(self) -> None:
+        """Close the sockets without a warning."""
+        for socket in self.sockets:
+            await socket.close()
+
+    async def break_off(self) -> None:
+        """Cut the deaf sockets off without a word."""
+        for socket in self._deaf:
+            if socket._req is not None and socket._req.transport is not None:
+                socket._req.transport.abort()
+
+    def fail(self, method: str, fault: Fault) -> None:
+        self.faults[method].append(fault)
+
+    # --- the server
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[LoopbackSlack]:
+        app = web.Application()
+        app.router.add_post("/api/{method}", self._handle)
+        app.router.add_get("/link", self._link)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        try:
+            yield self
+        finally:
+            self._release.set()
+            for task in self._deliveries:
+                task.cancel()
+            await asyncio.gather(*self._deliveries, return_exceptions=True)
+            await runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        method = request.match_info["method"]
+        params: dict[str, Any] = (
+            await request.json() if request.content_type == "application/json" else dict(await request.post())
+        )
+        self.calls.append((method, params))
+        fault = self.faults[method].popleft() if self.faults[method] else Fault()
+        if fault.drop:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        if fault.status:
+            return _failed(fault)
+        try:
+            answer = self._do(method, params, request.headers.get("Authorization", "").removeprefix("Bearer "))
+        except Refusal as refusal:
+            return web.json_response({"ok": False, "error": str(refusal)})
+        if fault.hang:
+            await self._release.wait()
+        return web.json_response({"ok": True, **answer})
+
+    def _do(self, method: str, params: dict[str, Any], token: str) -> dict[str, Any]:
+        if method not in METHODS:
+            raise Refusal("unknown_method")
+        if token != (self.app_token if method == "apps.connections.open" else self.bot_token):
+            raise Refusal("invalid_auth")
+        known = METHODS[method]
+        if set(params) - set(known) or any(required and name not in params for name, (_, required) in known.items()):
+            raise Refusal("invalid_arguments")
+        if any(not isinstance(value, known[name][0]) for name, value in params.items()):
+            raise Refusal("invalid_arguments")
+        match method:
+            case "auth.test":
+                return {
+                    "team_id": TEAM,
+                    "user_id": BOT_USER,
+                    "bot_id": "B0BOT",
+                    "team": "Loopback",
+                    "user": "firstline",
+                }
+            case "apps.connections.open":
+                ticket = f"ticket{next(self._count)}"
+                self._tickets.add(ticket)
+                return {"url": f"{self.url.replace('http', 'ws', 1)}/link?ticket={ticket}"}
+            case "chat.postMessage":
+                return self._store(params, f"1700000000.{next(self._count):06d}", 40_000)
+            case _:
+                if (params["channel"], params["ts"]) not in self.sent:
+                    raise Refusal("message_not_found")
+                return self._store(params, params["ts"], 4_000)
+
+    def _store(self, params: dict[str, Any], ts: str, limit: int) -> dict[str, Any]:
+        if params["channel"] not in self.channels:
+            raise Refusal("channel_not_found")
+        if params["channel"] in self.archived:
+            raise Refusal("is_archived")
+        if not re.fullmatch(r"\d{10}\.\d{6}", params.get("thread_ts", ts)):
+            raise Refusal("invalid_thread_ts")
+        if not params["text"].strip():
+            raise Refusal("no_text")
+        if len(params["text"]) > limit:
+            raise Refusal("msg_too_long")
+        _check_escapes(params["text"])
+        _check_blocks(params.get("blocks", []))
+        self.sent[params["channel"], ts] = params
+        return {"channel": params["channel"], "ts": ts, "message": {"ts": ts, "text": params["text"]}}
+
+    # --- Socket Mode
+
+    async def _link(self, request: web.Request) -> web.StreamResponse:
+        ticket = request.query.get("ticket", "")
+        if ticket not in self._tickets:
+            return web.Response(status=403)
+        self._tickets.remove(ticket)
+        socket = web.WebSocketResponse(autoping=not self.deaf)
+        await socket.prepare(request)
+        if self.deaf:
+            self._deaf.append(socket)
+            await self._release.wait()
+            return socket
+        await socket.send_json({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A1"}})
+        async with self._connected:
+            self.sockets.append(socket)
+            self._connected.notify_all()
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    envelope = json.loads(message.data)["envelope_id"]
+                    self._acks[envelope].set()
+        finally:
+            self.sockets.remove(socket)
+        return socket
+
+    async def _socket(self) -> web.WebSocketResponse:
+        async with self._connected:
+            await self._connected.wait_for(lambda: bool(self.sockets))
+            return self.sockets[-1]
+
+    async def _deliver(self, name: str, payload: Any, kind: str) -> None:
+        for attempt in range(self.attempts):
+            envelope = f"{name}-{attempt}"
+            acked = self._acks[envelope] = asyncio.Event()
+            frame: dict[str, Any] = {
+                "type": kind,
+                "envelope_id": envelope,
+                "payload": payload,
+                "accepts_response_payload": False,
+            }
+            if attempt:
+                frame |= {"retry_attempt": attempt, "retry_reason": "timeout"}
+            with suppress(ConnectionError):
+                await (await self._socket()).send_json(frame)
+                self.delivered.append(name)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.ack_within):
+                    await acked.wait()
+                    self.acknowledged.append(name)
+                    return
+
+
+def _failed(fault: Fault) -> web.Response:
+    if fault.html:
+        return web.Response(status=fault.status, text="<html>gateway</html>", content_type="text/html")
+    errors = {429: "ratelimited", 500: "internal_error", 503: "service_unavailable"}
+    headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
+    body = {"ok": False, "error": errors.get(fault.status, "fatal_error")}
+    return web.json_response(body, status=fault.status, headers=headers)
+
+
+def _check_escapes(text: str) -> None:
+    """``<`` may only open a link, ``&`` only an entity: all else has been forgotten to be escaped."""
+    rest = re.sub(r"<(https?://|mailto:|tel:|tg://)[^<>|\s]+(\|[^<>\n]*)?>", "", text)
+    rest = re.sub(r"^(> )+", "", rest, flags=re.MULTILINE)
+    if re.search(r"[<>]|&(?!amp;|lt;|gt;)", rest):
+        raise Refusal("invalid_arguments")
+
+
+def _check_blocks(blocks: list[Any]) -> None:
+    if len(blocks) > 50:
+        raise Refusal("invalid_blocks")
+    if len(json.dumps(blocks, ensure_ascii=False)) > 13_200:
+        raise Refusal("msg_blocks_too_long")
+    for block in blocks:
+        match block:
+            case {"type": "section", "text": {"type": "mrkdwn", "text": str(text), **more}, **rest} if (
+                not rest and not more
+            ):
+                if not 0 < len(text) <= 3000:
+                    raise Refusal("invalid_blocks")
+                _check_escapes(text)
+            case {"type": "actions", "elements": [*elements], **rest} if not rest and 0 < len(elements) <= 25:
+                for element in elements:
+                    _check_button(element)
+                if len({element["action_id"] for element in elements}) < len(elements):
+                    raise Refusal("invalid_blocks")
+            case _:
+                raise Refusal("invalid_blocks")
+
+
+def _check_button(element: Any) -> None:
+    match element:
+        case {
+            "type": "button",
+            "action_id": str(action_id),
+            "value": str(value),
+            "text": {"type": "plain_text", "text": str(label), "emoji": bool()},
+            **rest,
+        } if not rest and 0 < len(action_id) <= 255 and 0 < len(value) <= 2000 and 0 < len(label) <= 75:
+            return
+        case _:
+            raise Refusal("invalid_blocks")
