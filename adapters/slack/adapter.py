@@ -136,8 +136,9 @@ class _Intake:
                 raise FirstlineError("The adapter is shutting down.")
             try:
                 message = to_inbound(payload, self._me)
-            except UnreadableError as error:
-                log.warning("event %s was skipped, it cannot be read: %s", payload.get("event_id"), error)
+            except Exception as error:  # whatever it is: it would be the same the next time
+                reason = error if isinstance(error, UnreadableError) else type(error).__name__
+                log.warning("event %s was skipped, it cannot be read: %s", payload.get("event_id"), reason)
                 return
             if message is None:
                 log.debug("event %s of type %s is not for the bot", payload.get("event_id"), payload.get("type"))

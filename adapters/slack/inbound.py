@@ -17,7 +17,7 @@ from bot.model import Attachment, ChatRef, InboundMessage, Person
 Fields = Mapping[str, Any]
 
 # What people write. Everything else with a subtype (joined, renamed, pinned, deleted …) is Slack speaking.
-_WRITTEN = frozenset({None, "file_share", "me_message", "thread_broadcast"})
+_WRITTEN = (None, "file_share", "me_message", "thread_broadcast")
 
 
 class UnreadableError(ValueError):
@@ -133,7 +133,8 @@ def _reference(match: re.Match[str]) -> str:
         return label or f"@{target.partition('^')[0]}"
     if sigil:
         return f"{sigil}{label or target}"
-    return target.removeprefix("mailto:") if label in {None, "", target} else f"{label} ({target})"
+    target = target.removeprefix("mailto:")
+    return f"{label} ({target})" if label and label != target else target
 
 
 def _mentions(text: str, me: Me) -> bool:

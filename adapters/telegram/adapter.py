@@ -76,9 +76,7 @@ class TelegramAdapter:
                     raise SettingsError("Telegram does not accept the token of the bot.") from None
                 failures += 1
                 pause = self._pause_after(failures, error)
-                # A foreign error may quote the message, which is nobody's business in a log.
-                reason = error if isinstance(error, FirstlineError | TelegramError) else type(error).__name__
-                log.warning("updates are left for later, next try in %.1f s: %s", pause, reason)
+                log.warning("updates are left for later, next try in %.1f s: %s", pause, _reason(error))
                 await asyncio.sleep(pause)
 
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)
@@ -122,8 +120,8 @@ class TelegramAdapter:
     async def _take(self, number: int, update: Mapping[str, object], me: Me, receive: Receive) -> None:
         try:
             message = to_inbound(update, me, self._clock())
-        except UnreadableError as error:
-            log.warning("update %d was skipped, it cannot be read: %s", number, error)
+        except Exception as error:  # whatever it is: it would be the same the next time, and nothing else would get by
+            log.warning("update %d was skipped, it cannot be read: %s", number, _reason(error))
             return
         if message is None:
             log.debug("update %d is not for the bot: %s", number, ", ".join(map(str, update)))
@@ -145,6 +143,12 @@ class TelegramAdapter:
             return error.wait.total_seconds()
         jitter = random.uniform(0.5, 1)  # noqa: S311 - no secret
         return jitter * min(LONGEST_PAUSE, self._pause * 2.0 ** min(failures - 1, 16))
+
+
+def _reason(error: Exception) -> str:
+    """A foreign error may quote the message, which is nobody's business in a log."""
+    known = isinstance(error, FirstlineError | TelegramError | UnreadableError)
+    return str(error) if known else type(error).__name__
 
 
 def _numbered(batch: Sequence[Any]) -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -15,8 +15,9 @@ from telegram import Bot
 from telegram.error import TelegramError
 from telegram.request import HTTPXRequest
 
-# httpx logs the address of every request at INFO, and for Telegram the token is part of the address.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# Both log addresses, httpx at INFO, and for Telegram the token is part of the address.
+for _name in ("httpx", "telegram.Bot"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 GRACE = 10.0  # seconds that an answer to a long poll may be late
 

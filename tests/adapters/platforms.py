@@ -82,6 +82,9 @@ class Platform(ABC):
 
     @abstractmethod
     def adapter(self, *, url: str | None = None, token: str | None = None) -> Adapter: ...
+    @property
+    @abstractmethod
+    def tokens(self) -> list[str]: ...
     @abstractmethod
     async def say(self, text: str) -> str:
         """A customer writes; the message_id that the adapter must give it."""
@@ -150,6 +153,10 @@ class Telegram(Platform):
             timeout=TIMEOUT,
             pause=0.05,
         )
+
+    @property
+    def tokens(self) -> list[str]:
+        return [self.server.token]
 
     def message(self, text: str, number: int, **more: Any) -> dict[str, Any]:
         sender = {"id": 5, "is_bot": False, "first_name": "Ada", "last_name": "L."}
@@ -262,6 +269,10 @@ class Slack(Platform):
         return SlackAdapter(
             token or self.server.bot_token, self.server.app_token, base_url=api, timeout=TIMEOUT, pause=0.05, **more
         )
+
+    @property
+    def tokens(self) -> list[str]:
+        return [self.server.bot_token, self.server.app_token]
 
     def event(self, text: str, ts: str, kind: str = "message", **more: Any) -> dict[str, Any]:
         event = {

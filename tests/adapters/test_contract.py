@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import random
 import re
 from datetime import timedelta
@@ -169,6 +170,23 @@ async def test_a_wrong_token_is_a_wrong_setting(platform: Platform, inbox: Inbox
         await adapter.run(inbox.receive)
     await adapter.close()
     assert "wrong" not in str(caught.value)
+
+
+async def test_no_token_is_ever_logged_and_no_text_at_info(
+    platform: Platform, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    adapter = platform.adapter()
+    inbox.fail = 1
+    platform.fail_starting(Fault(status=500))
+    async with running(adapter, inbox.receive):
+        await platform.say("geheim")
+        await inbox.has(1)
+        await deliver(adapter, OutboundMessage(platform.chat, "geheim"))
+    records = [record for record in caplog.records if record.name != "aiohttp.access"]  # the loopback server's own
+    said = "\n".join(record.getMessage() for record in records)
+    assert not [token for token in platform.tokens if token in said]
+    assert not [record for record in records if record.levelno >= logging.INFO and "geheim" in record.getMessage()]
 
 
 # --- out ----------------------------------------------------------------------------------------------

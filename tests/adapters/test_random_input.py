@@ -123,7 +123,7 @@ def test_random_json_never_crashes(thing: dict[str, Any]) -> None:
     st.lists(st.tuples(st.integers(0, 10**6), JSON), min_size=1, max_size=3),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 def test_a_damaged_update_never_crashes(sample: tuple[str, Any], damages: list[tuple[int, Any]], remove: bool) -> None:
     platform, thing = sample[0], copy.deepcopy(sample[1])
     for number, value in damages:
@@ -140,7 +140,7 @@ def test_a_damaged_update_never_crashes(sample: tuple[str, Any], damages: list[t
 
 def test_ten_thousand_damaged_updates() -> None:
     dice = random.Random(7)
-    junk = [None, True, -1, 10**30, 1.5, "", "\ud800", [], {}, [[]], {"id": {}}, "x" * 5000]
+    junk: list[Any] = [None, True, -1, 10**30, 1.5, "", "\ud800", [], {}, [[]], {"id": {}}, "x" * 5000]
     for _ in range(10_000):
         platform, sample = dice.choice([("telegram", TELEGRAM_UPDATES), ("slack", SLACK_PAYLOADS)])
         thing = copy.deepcopy(dice.choice(sample))
@@ -158,38 +158,26 @@ MARKDOWN = st.lists(
             "*",
             "_",
             "`",
-            "```\n",
             "~~",
+            "```\n",
             "> ",
             "- ",
             "1. ",
             "# ",
+            "---\n",
             "\n",
             "\n\n",
-            "    ",
-            "[a](https://x.de)",
-            "[b](",
-            ")",
-            "<b>",
-            "&",
-            "<",
-            ">",
-        ]
-        + [
-            "|",
-            "![c](https://y.de/z.png)",
-            "Wort ",
-            "Ähre ",
-            "😀",
-            "\\",
-            "---\n",
-            "<https://z.de>",
-            "<!channel>",
-            "&amp;",
             "  \n",
+            "    ",
+            "\\",
+            "|",
             ".",
         ]
-    ),
+    )
+    | st.sampled_from(
+        ["<b>", "&", "<", ">", "&amp;", "<!channel>", "[a](https://x.de)", "[b](", ")", "![c](https://y.de/z.png)"]
+    )
+    | st.sampled_from(["<https://z.de>", "Wort ", "Ähre ", "😀"]),
     max_size=40,
 ).map("".join)
 
@@ -212,10 +200,10 @@ def sent_by_slack(parts: tuple[Part, ...]) -> str:
     return " ".join(m["text"] for m in server.sent.values())
 
 
-@given(MARKDOWN, st.integers(1, 400))
-@settings(deadline=None, max_examples=150)
+@given(MARKDOWN, st.integers(1, 200))
+@settings(deadline=None, max_examples=40)
 def test_whatever_is_said_can_be_sent_and_no_word_is_lost(text: str, times: int) -> None:
-    said = (text * times)[:20_000]
+    said = (text * times)[:9_000]
     buttons = (Button("Ja", "yes"),)
     for sent in (
         sent_by_telegram(render_telegram(OutboundMessage(ChatRef("telegram", "1"), said, buttons))),

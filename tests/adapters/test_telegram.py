@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,20 +94,6 @@ async def test_a_message_follows_its_group_to_the_supergroup(telegram: Telegram)
     await deliver(adapter, OutboundMessage(ChatRef("telegram", "-9"), "Hallo"))
     await adapter.close()
     assert [chat for chat, _ in telegram.server.sent] == [-1009]
-
-
-async def test_the_token_stays_out_of_the_log(
-    telegram: Telegram, inbox: Inbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    adapter = telegram.adapter()
-    telegram.server.fail("getUpdates", Fault(status=500))
-    async with running(adapter, inbox.receive):
-        await telegram.say("geheim")
-        await inbox.has(1)
-        await deliver(adapter, OutboundMessage(telegram.chat, "Hallo"))
-    assert telegram.server.token not in caplog.text
-    assert "geheim" not in "".join(record.getMessage() for record in caplog.records if record.levelno >= logging.INFO)
 
 
 @pytest.mark.parametrize(

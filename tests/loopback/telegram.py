@@ -185,7 +185,7 @@ class LoopbackTelegram:
                 left = until - asyncio.get_running_loop().time()
                 if wanted or left <= 0:
                     batch = wanted[: params.get("limit", 100)]
-                    self.handed_out += [update["update_id"] for update in batch]
+                    self.handed_out += [update["update_id"] for update in batch if "update_id" in update]
                     return batch
                 try:
                     async with asyncio.timeout(left):

