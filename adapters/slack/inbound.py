@@ -151,9 +151,12 @@ def _text(message: Fields) -> str:
     """What was written; of a forwarded message, what it says."""
     if (text := message.get("text")) and isinstance(text, str):
         return text
-    forwarded = message.get("attachments")
-    said = [a.get("text") or a.get("fallback") for a in forwarded or () if isinstance(a, Mapping)] if forwarded else []
+    said = [a.get("text") or a.get("fallback") for a in _items(message.get("attachments"))]
     return "\n".join(piece for piece in said if isinstance(piece, str))
+
+
+def _items(thing: object) -> list[Fields]:
+    return [item for item in thing if isinstance(item, Mapping)] if isinstance(thing, list) else []
 
 
 def _edited(message: Fields) -> str | None:
@@ -175,7 +178,6 @@ def _time(ts: str) -> datetime:
 
 def _files(message: Fields) -> tuple[Attachment, ...]:
     """Described, not fetched. In a shared channel Slack may tell nothing but the id until it is asked (``files.info``)."""
-    files = message.get("files")
     return tuple(
         Attachment(
             name=str(file.get("name") or file["id"]),
@@ -183,6 +185,6 @@ def _files(message: Fields) -> tuple[Attachment, ...]:
             size=size if isinstance(size := file.get("size"), int) else None,
             ref=file["id"],
         )
-        for file in (files if isinstance(files, list) else ())
-        if isinstance(file, Mapping) and isinstance(file.get("id"), str) and file.get("mode") != "tombstone"
+        for file in _items(message.get("files"))
+        if isinstance(file.get("id"), str) and file.get("mode") != "tombstone"
     )

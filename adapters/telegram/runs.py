@@ -42,7 +42,7 @@ _ADDRESS = re.compile(r"(https?://|mailto:|tel:|tg://)\S+", re.IGNORECASE)
 
 
 def parse(markdown: str) -> tuple[Run, ...]:
-    """Read Markdown. Whatever is no known markup stays text; no text is lost."""
+    """Read Markdown. Whatever is no known markup stays text; of a link that leads nowhere only the label stays."""
     reader = _Reader()
     for token in _MARKDOWN.parse(markdown):
         reader.block(token)
@@ -143,25 +143,29 @@ def split(runs: Sequence[Run], limit: int, size: Callable[[Sequence[Run]], int])
 
     ``size`` measures runs; for each character it must count at least 1.
     """
-    text = "".join(run.text for run in runs)
-    start = 0
-    while start < len(text):
-        ends = range(start + 1, min(len(text), start + limit) + 1)
-        reach = bisect_right(ends, limit, key=lambda end: size(_cut(runs, start, end)))
-        end = start + max(reach, 1)
+    rest = tuple(runs)
+    while text := "".join(run.text for run in rest):
+        end = _reach(rest, min(len(text), limit), limit, size)
         if end < len(text):
-            end = start + _boundary(text[start:end])
-        piece = text[start:end]
-        first, last = start + len(piece) - len(piece.lstrip("\n")), start + len(piece.rstrip())
+            end = _boundary(text[:end])
+        piece = text[:end]
+        first, last = len(piece) - len(piece.lstrip("\n")), len(piece.rstrip())
         if first < last:
-            yield _cut(runs, first, last)
-        start = end
+            yield _cut(rest, first, last)
+        rest = _cut(rest, end, len(text))
+
+
+def _reach(runs: Sequence[Run], most: int, limit: int, size: Callable[[Sequence[Run]], int]) -> int:
+    """How many characters fit; at least one, or there would be no end."""
+    return max(1, bisect_right(range(1, most + 1), limit, key=lambda end: size(_cut(runs, 0, end))))
 
 
 def _cut(runs: Sequence[Run], start: int, end: int) -> tuple[Run, ...]:
     pieces, position = [], 0
     for run in runs:
-        if text := run.text[max(start - position, 0) : max(end - position, 0)]:
+        if position >= end:
+            break
+        if text := run.text[max(start - position, 0) : end - position]:
             pieces.append(replace(run, text=text))
         position += len(run.text)
     return tuple(pieces)

@@ -69,7 +69,11 @@ class Hours:
             return
         zone = ZoneInfo(self.zone)
         for opens, closes in self.week.get(day.weekday(), ()):
-            end = datetime.combine(day, closes, zone) if closes != time.min else datetime.combine(day + timedelta(days=1), closes, zone)
+            end = (
+                datetime.combine(day, closes, zone)
+                if closes != time.min
+                else datetime.combine(day + timedelta(days=1), closes, zone)
+            )
             yield datetime.combine(day, opens, zone), end
 
 
@@ -86,7 +90,7 @@ def parse_hours(text: str, *, zone: str = "Europe/Berlin", region: str | None = 
     except (ZoneInfoNotFoundError, ValueError):
         raise ValueError(f"{zone!r} is not a time zone; write one such as Europe/Berlin") from None
     if _ALWAYS.search(text):
-        return Hours({day: ((time.min, time.min),) for day in range(7)}, zone, ALWAYS, text.strip())
+        return Hours(dict.fromkeys(range(7), ((time.min, time.min),)), zone, ALWAYS, text.strip())
     week: dict[int, tuple[tuple[time, time], ...]] = {}
     for match in _SPAN.finditer(text):
         first = _day(match["first"])

@@ -47,7 +47,9 @@ class Contract:
 
     def in_force(self, moment: datetime) -> bool:
         day = moment.date()
-        return (self.valid_from is None or self.valid_from <= day) and (self.valid_until is None or day <= self.valid_until)
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Claim:
 def claimed(text: str, organisations: Iterable[Organisation]) -> Claim:
     """The organisation that ``text`` names together with its customer number.
 
-    Half of it proves nothing and is not resolved to an organisation: whoever guesses a name must not learn whether it is a customer.
+    Half of it proves nothing and is not resolved: whoever guesses a name must not learn whether it is a customer.
     """
     numbers = {form for word in _WORD.findall(text) for form in _forms(word)}
     words = utils.default_process(_LEGAL_FORM.sub(" ", text))

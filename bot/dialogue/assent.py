@@ -9,28 +9,36 @@ import re
 from dataclasses import dataclass
 
 _YES = re.compile(
-    r"^\W*(?:ja|jo|jep|jawohl|gerne?|bitte|klar|natürlich|natuerlich|okay|ok|einverstanden|in ordnung|passt|machen sie das|mach das|yes|yep|yeah|"
-    r"sure|please do|please|go ahead|agreed|i agree|ich stimme zu|stimme zu|zugestimmt|genehmigt|approved|fine|of course|do it|"
-    r"(?:wir|ich)\s+(?:sind|bin)\s+(?:damit\s+)?einverstanden|we agree|i consent|we consent|geben sie (?:das|es|die \w+) (?:bitte )?weiter|"
+    r"^\W*(?:ja|jo|jep|jawohl|gerne?|bitte|klar|natürlich|natuerlich|okay|ok|einverstanden|"
+    r"in ordnung|passt|machen sie das|mach das|yes|yep|yeah|"
+    r"sure|please do|please|go ahead|agreed|i agree|ich stimme zu|stimme zu|zugestimmt|"
+    r"genehmigt|approved|fine|of course|do it|"
+    r"(?:wir|ich)\s+(?:sind|bin)\s+(?:damit\s+)?einverstanden|we agree|i consent|we consent|"
+    r"geben sie (?:das|es|die \w+) (?:bitte )?weiter|"
     r"leiten sie (?:das|es) (?:bitte )?weiter|you may (?:pass|forward)|please (?:pass|forward))\b",
     re.IGNORECASE,
 )
 _NO = re.compile(
-    r"^\W*(?:nein|nee|ne|nö|noe|nicht|lieber nicht|auf keinen fall|keinesfalls|kein interesse|no|nope|nah|don't|do not|please don't|rather not|"
-    r"never mind|lass(?:en sie)? (?:es|das)|abgelehnt|lehne ab|i refuse|we refuse|declined|bitte nicht|bitte keine|not now|nicht nötig)\b"
-    r"|\b(?:nicht einverstanden|keine weitergabe|nicht weitergeben|nicht weiterleiten|stimme nicht zu|do not agree|don't agree|"
+    r"^\W*(?:nein|nee|ne|nö|noe|nicht|lieber nicht|auf keinen fall|keinesfalls|kein interesse|"
+    r"no|nope|nah|don't|do not|please don't|rather not|"
+    r"never mind|lass(?:en sie)? (?:es|das)|abgelehnt|lehne ab|i refuse|we refuse|declined|"
+    r"bitte nicht|bitte keine|not now|nicht nötig)\b"
+    r"|\b(?:nicht einverstanden|keine weitergabe|nicht weitergeben|nicht weiterleiten|"
+    r"stimme nicht zu|do not agree|don't agree|"
     r"do not forward|not pass|don't pass|don't forward)\b",
     re.IGNORECASE,
 )
 _WITHDRAWN = re.compile(
-    r"\b(?:zieh\w*|nehm\w*|widerruf\w*|widerrufe)\b.{0,60}\b(?:zurück|zurueck|zustimmung|einwilligung|einverständnis|freigabe)\b"
+    r"\b(?:zieh\w*|nehm\w*|widerruf\w*|widerrufe)\b.{0,60}\b(?:zurück|zurueck|zustimmung|"
+    r"einwilligung|einverständnis|freigabe)\b"
     r"|\b(?:zustimmung|einwilligung|freigabe|einverständnis)\b.{0,40}\b(?:zurück|widerruf\w*|zurueck|zurückzieh\w*)\b"
     r"|\b(?:withdraw|revoke|take back)\b.{0,40}\b(?:consent|approval|permission|agreement|yes|ok)\b"
     r"|\b(?:doch nicht (?:weitergeben|weiterleiten)|stoppen sie die weitergabe|do not forward (?:it )?after all)\b",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"\b(?:aber|nur|höchstens|hoechstens|maximal|max\.?|bis zu|bis|sofern|wenn|falls|ohne|allerdings|vorausgesetzt|unter der bedingung|erst|"
+    r"\b(?:aber|nur|höchstens|hoechstens|maximal|max\.?|bis zu|bis|sofern|wenn|falls|ohne|"
+    r"allerdings|vorausgesetzt|unter der bedingung|erst|"
     r"but|only|at most|up to|no more than|maximum|provided|as long as|if|without|unless|under)\b",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Reads out of the customer's words what a supporter needs: error text, since when, how many, where. Pure patterns, nothing guessed.
+"""Reads out of the customer's words what a supporter needs: error text, since when, how many, where. Nothing is guessed.
 
 A fact is always a piece of what the customer wrote, word for word.
 """

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.adapters.platforms import Inbox, Platform, Slack, Telegram
+from tests.adapters.platforms import Inbox, Platform
+from tests.adapters.slack_platform import Slack
+from tests.adapters.telegram_platform import Telegram
 from tests.loopback.slack import LoopbackSlack
 from tests.loopback.telegram import LoopbackTelegram
 

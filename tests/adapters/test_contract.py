@@ -14,7 +14,7 @@ import pytest
 from bot.errors import DeliveryError, SettingsError
 from bot.model import Button, OutboundMessage, Part
 from tests.adapters.platforms import Inbox, Platform, deliver, running, until
-from tests.loopback.telegram import Fault
+from tests.loopback.faults import Fault
 
 # --- in ---------------------------------------------------------------------------------------------
 

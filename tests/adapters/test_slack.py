@@ -9,7 +9,8 @@ import pytest
 
 from adapters.slack.inbound import Me, plain, to_inbound
 from bot.model import Button, ChatRef, OutboundMessage
-from tests.adapters.platforms import Inbox, Slack, deliver, running, until
+from tests.adapters.platforms import Inbox, deliver, running, until
+from tests.adapters.slack_platform import Slack
 from tests.loopback.slack import BOT_USER, TEAM
 
 ME = Me(TEAM, BOT_USER)

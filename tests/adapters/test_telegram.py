@@ -11,8 +11,9 @@ import pytest
 from adapters.telegram.inbound import Me, to_inbound
 from bot.errors import DeliveryError
 from bot.model import Button, ChatRef, OutboundMessage
-from tests.adapters.platforms import Inbox, Telegram, deliver, running, until
-from tests.loopback.telegram import Fault
+from tests.adapters.platforms import Inbox, deliver, running, until
+from tests.adapters.telegram_platform import Telegram
+from tests.loopback.faults import Fault
 
 ME = Me(42, "firstline_bot")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

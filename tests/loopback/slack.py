@@ -17,7 +17,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from tests.loopback.telegram import Fault
+from tests.loopback.faults import Fault
+from tests.loopback.slack_blocks import Refusal, check_blocks, check_escapes
 
 TEAM, BOT_USER = "T0FIRST", "U0BOT"
 
@@ -44,10 +45,6 @@ METHODS: Mapping[str, Mapping[str, tuple[type, bool]]] = {
         "metadata": (dict, False),
     },
 }
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
-    """``ok: false`` with this error."""
 
 
 @dataclass
@@ -115,7 +112,7 @@ class LoopbackSlack:
         app = web.Application()
         app.router.add_post("/api/{method}", self._handle)
         app.router.add_get("/link", self._link)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -192,8 +189,8 @@ class LoopbackSlack:
             raise Refusal("no_text")
         if len(params["text"]) > limit:
             raise Refusal("msg_too_long")
-        _check_escapes(params["text"])
-        _check_blocks(params.get("blocks", []))
+        check_escapes(params["text"])
+        check_blocks(params.get("blocks", []))
         self.sent[params["channel"], ts] = params
         return {"channel": params["channel"], "ts": ts, "message": {"ts": ts, "text": params["text"]}}
 
@@ -257,47 +254,3 @@ def _failed(fault: Fault) -> web.Response:
     headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
     body = {"ok": False, "error": errors.get(fault.status, "fatal_error")}
     return web.json_response(body, status=fault.status, headers=headers)
-
-
-def _check_escapes(text: str) -> None:
-    """``<`` may only open a link, ``&`` only an entity: all else has been forgotten to be escaped."""
-    rest = re.sub(r"<(https?://|mailto:|tel:|tg://)[^<>|\s]+(\|[^<>\n]*)?>", "", text)
-    rest = re.sub(r"^(> )+", "", rest, flags=re.MULTILINE)
-    if re.search(r"[<>]|&(?!amp;|lt;|gt;)", rest):
-        raise Refusal("invalid_arguments")
-
-
-def _check_blocks(blocks: list[Any]) -> None:
-    if len(blocks) > 50:
-        raise Refusal("invalid_blocks")
-    if len(json.dumps(blocks, ensure_ascii=False)) > 13_200:
-        raise Refusal("msg_blocks_too_long")
-    for block in blocks:
-        match block:
-            case {"type": "section", "text": {"type": "mrkdwn", "text": str(text), **more}, **rest} if (
-                not rest and not more
-            ):
-                if not 0 < len(text) <= 3000:
-                    raise Refusal("invalid_blocks")
-                _check_escapes(text)
-            case {"type": "actions", "elements": [*elements], **rest} if not rest and 0 < len(elements) <= 25:
-                for element in elements:
-                    _check_button(element)
-                if len({element["action_id"] for element in elements}) < len(elements):
-                    raise Refusal("invalid_blocks")
-            case _:
-                raise Refusal("invalid_blocks")
-
-
-def _check_button(element: Any) -> None:
-    match element:
-        case {
-            "type": "button",
-            "action_id": str(action_id),
-            "value": str(value),
-            "text": {"type": "plain_text", "text": str(label), "emoji": bool()},
-            **rest,
-        } if not rest and 0 < len(action_id) <= 255 and 0 < len(value) <= 2000 and 0 < len(label) <= 75:
-            return
-        case _:
-            raise Refusal("invalid_blocks")

@@ -11,11 +11,13 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any, Literal
 
 from aiohttp import web
 from telegram.constants import UpdateType
+
+from tests.loopback.faults import Fault
+from tests.loopback.telegram_markup import Refusal, check_keyboard, visible
 
 Kind = Literal["integer", "string", "boolean", "list", "object", "chat"]
 
@@ -55,23 +57,6 @@ METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
         "cache_time": ("integer", False),
     },
 }
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
-    def __init__(self, status: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.status, self.description, self.parameters = status, description, parameters
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What the next call of a method meets: ``status`` as an answer, ``hang`` after doing it, ``drop`` before doing it."""
-
-    status: int = 0
-    retry_after: int = 0
-    hang: bool = False
-    drop: bool = False
-    html: bool = False
 
 
 @dataclass
@@ -121,7 +106,7 @@ class LoopbackTelegram:
     async def serve(self) -> AsyncIterator[LoopbackTelegram]:
         app = web.Application()
         app.router.add_post("/bot{token}/{method}", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -227,7 +212,7 @@ class LoopbackTelegram:
             raise Refusal(400, "Bad Request: message text is empty")
         if len(text.encode("utf-16-le")) // 2 > 4096:
             raise Refusal(400, "Bad Request: message is too long")
-        _check_keyboard(params.get("reply_markup"))
+        check_keyboard(params.get("reply_markup"))
         self.sent[chat, number] = {"text": text, "params": params}
         return {"message_id": number, "date": 1700000000, "chat": {"id": chat, "type": "private"}, "text": text}
 
@@ -288,79 +273,3 @@ def _value(name: str, kind: Kind, value: Any) -> Any:
     if not isinstance(value, types[kind]) or (kind in {"integer", "chat"} and isinstance(value, bool)):
         raise Refusal(400, f"Bad Request: {name} must be of type {kind}")
     return value
-
-
-def _check_keyboard(markup: Any) -> None:
-    if markup is None:
-        return
-    if set(markup) != {"inline_keyboard"}:
-        raise Refusal(400, "Bad Request: object expected as reply markup")
-    buttons = [button for row in markup["inline_keyboard"] for button in row]
-    if not 0 < len(buttons) <= 100:
-        raise Refusal(400, "Bad Request: reply markup is too long")
-    for button in buttons:
-        if set(button) != {"text", "callback_data"} or not button["text"]:
-            raise Refusal(400, "Bad Request: text buttons are allowed only with exactly one action")
-        if not 0 < len(button["callback_data"].encode()) <= 64:
-            raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
-
-
-def visible(text: str) -> str:
-    """The text that Telegram shows for its HTML. Raises Refusal for what Telegram cannot parse."""
-    parser = _Html()
-    parser.feed(text)
-    parser.close()
-    if parser.open:
-        raise Refusal(400, f"Bad Request: can't parse entities: can't find end tag of {parser.open[-1]}")
-    return "".join(parser.text)
-
-
-class _Html(HTMLParser):
-    TAGS: Mapping[str, set[str]] = {
-        **{tag: set() for tag in ("b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "pre")},
-        "a": {"href"},
-        "code": {"class"},
-        "blockquote": {"expandable"},
-    }
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
-        self.text: list[str] = []
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.TAGS or {name for name, _ in attrs} - self.TAGS[tag]:
-            raise Refusal(400, f"Bad Request: can't parse entities: unsupported start tag {tag}")
-        inside_code = bool({"code", "pre"} & set(self.open)) and (tag, self.open[-1:]) != ("code", ["pre"])
-        if inside_code or (tag in {"code", "pre"} and {"b", "i", "s", "a"} & set(self.open)):
-            raise Refusal(400, "Bad Request: can't parse entities: code holds and is held by nothing")
-        if tag == "blockquote" and tag in self.open:
-            raise Refusal(400, "Bad Request: can't parse entities: blockquotes do not nest")
-        self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            raise Refusal(400, f"Bad Request: can't parse entities: unexpected end tag {tag}")
-
-    def handle_data(self, data: str) -> None:
-        if "<" in data or "&" in data:
-            raise Refusal(400, "Bad Request: can't parse entities: unescaped character")
-        self.text.append(data)
-
-    def handle_entityref(self, name: str) -> None:
-        characters = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
-        if name not in characters:
-            raise Refusal(400, f"Bad Request: can't parse entities: unknown entity {name}")
-        self.text.append(characters[name])
-
-    def handle_charref(self, name: str) -> None:
-        self.text.append(chr(int(name[1:], 16) if name[0] in "xX" else int(name)))
-
-    def handle_comment(self, data: str) -> None:
-        raise Refusal(400, "Bad Request: can't parse entities: unsupported start tag")
-
-    def handle_decl(self, decl: str) -> None:
-        self.handle_comment(decl)
-
-    def handle_pi(self, data: str) -> None:
-        self.handle_comment(data)

@@ -1,0 +1,160 @@
+"""Slack as the contract sees it: payloads as Slack documents them (samples, not recordings).
+
+It must not know what the contract demands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import itertools
+from typing import Any
+
+from adapters.slack import SlackAdapter
+from bot.model import ChatRef
+from tests.adapters.platforms import TIMEOUT, Platform
+from tests.loopback.faults import Fault
+from tests.loopback.slack import BOT_USER, TEAM, LoopbackSlack
+
+
+class Slack(Platform):
+    chat = ChatRef("slack", f"{TEAM}:D1")
+    thread = ChatRef("slack", f"{TEAM}:C1", "1600000000.000007")
+    unknown = ChatRef("slack", f"{TEAM}:C999")
+
+    def __init__(self, server: LoopbackSlack) -> None:
+        self.server = server
+        self._numbers = itertools.count(10)
+
+    def adapter(self, *, url: str | None = None, token: str | None = None, **more: float) -> SlackAdapter:
+        api = f"{url or self.server.url}/api/"
+        return SlackAdapter(
+            token or self.server.bot_token, self.server.app_token, base_url=api, timeout=TIMEOUT, pause=0.05, **more
+        )
+
+    @property
+    def tokens(self) -> list[str]:
+        return [self.server.bot_token, self.server.app_token]
+
+    def event(self, text: str, ts: str, kind: str = "message", **more: Any) -> dict[str, Any]:
+        event = {
+            "type": kind,
+            "channel": "D1",
+            "channel_type": "im",
+            "user": "U5",
+            "team": TEAM,
+            "text": text,
+            "ts": ts,
+        }
+        return {
+            "type": "event_callback",
+            "team_id": TEAM,
+            "api_app_id": "A1",
+            "event_id": f"Ev{next(self._numbers)}",
+            "event_time": 1700000000,
+            "authorizations": [{"team_id": TEAM, "user_id": BOT_USER, "is_bot": True}],
+            "event": event | more,
+        }
+
+    def _ts(self) -> str:
+        return f"1700000000.{next(self._numbers):06d}"
+
+    async def say(self, text: str) -> str:
+        await self.say_again(ts := self._ts(), text)
+        return ts
+
+    async def say_again(self, message_id: str, text: str) -> None:
+        self.server.push(self.event(html.escape(text, quote=False), message_id))
+
+    async def say_in_thread(self, text: str) -> None:
+        more = {"channel": "C1", "channel_type": "channel", "thread_ts": self.thread.thread_id}
+        self.server.push(self.event(f"<@{BOT_USER}> {text}", self._ts(), "app_mention", **more))
+
+    async def say_in_group(self, text: str, *, mention: bool) -> None:
+        ts, text = self._ts(), f"😀 <@{BOT_USER}> {text}" if mention else text
+        for kind in ("message", "app_mention") if mention else ("message",):  # Slack sends both
+            self.server.push(self.event(text, ts, kind, channel="C1", channel_type="channel"))
+
+    async def say_as_bot(self, text: str) -> None:
+        self.server.push(self.event(text, self._ts(), bot_id="B77"))
+        self.server.push(self.event(text, self._ts(), bot_id="B77", subtype="bot_message"))
+
+    async def edit(self, message_id: str, text: str, version: int) -> None:
+        message = self.event(text, message_id)["event"] | {
+            "edited": {"user": "U5", "ts": f"17000001{version:02d}.000000"}
+        }
+        changed = {"subtype": "message_changed", "hidden": True, "message": message, "previous_message": {"text": "?"}}
+        self.server.push(self.event("", self._ts(), **changed))
+
+    async def press(self, message_id: str, label: str, action: str) -> None:
+        button = {
+            "type": "button",
+            "action_id": f"0:{action}",
+            "block_id": "b",
+            "value": action,
+            "action_ts": self._ts(),
+        }
+        self.server.push(
+            {
+                "type": "block_actions",
+                "team": {"id": TEAM, "domain": "loopback"},
+                "user": {"id": "U5", "username": "ada", "name": "ada", "team_id": TEAM},
+                "api_app_id": "A1",
+                "container": {"type": "message", "message_ts": message_id, "channel_id": "D1", "is_ephemeral": False},
+                "trigger_id": "1.2.3",
+                "channel": {"id": "D1", "name": "directmessage"},
+                "message": {"type": "message", "ts": message_id, "text": "?"},
+                "actions": [button | {"text": {"type": "plain_text", "text": label, "emoji": True}}],
+            },
+            kind="interactive",
+        )
+
+    async def malformed(self) -> int:
+        broken: list[dict[str, Any]] = [
+            {},
+            {"type": "event_callback"},
+            {"type": "event_callback", "event": "no object"},
+            {"type": "event_callback", "event": {"type": "message", "channel": 5}},
+            self.event("x", "no time"),
+            {"type": "block_actions", "actions": "none"},
+            {"type": "of_a_later_api"},
+            {"type": "event_callback", "event": {"type": "of_a_later_api"}, "authorizations": [None]},
+        ]
+        for payload in broken:
+            self.server.push(payload)
+        return len(broken)
+
+    async def settled(self) -> None:
+        async with asyncio.timeout(5):
+            await self.server.settle()
+
+    @property
+    def confirmed(self) -> int:
+        return len(self.server.acknowledged)
+
+    def fail_sending(self, fault: Fault) -> None:
+        self.server.fail("chat.postMessage", fault)
+
+    def fail_starting(self, fault: Fault) -> None:
+        self.server.fail("auth.test", fault)
+
+    @property
+    def sent(self) -> list[str]:
+        def shown(text: str) -> str:
+            return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+        return [shown(message["text"]) for message in self.server.sent.values()]
+
+    def last_thread(self) -> str | None:
+        thread = list(self.server.sent.values())[-1].get("thread_ts")
+        return None if thread is None else str(thread)
+
+    def buttons(self) -> list[list[str]]:
+        return [
+            [e["text"]["text"] for block in message["blocks"] for e in block.get("elements", [])]
+            for message in self.server.sent.values()
+        ]
+
+    @property
+    def send_calls(self) -> int:
+        return sum(method == "chat.postMessage" for method, _ in self.server.calls)

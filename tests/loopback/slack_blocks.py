@@ -1,0 +1,58 @@
+"""What Slack takes as text and blocks, and how it refuses the rest.
+
+It must not know about servers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
+    """``ok: false`` with this error."""
+
+
+def check_escapes(text: str) -> None:
+    """``<`` may only open a link, ``&`` only an entity: all else has been forgotten to be escaped."""
+    rest = re.sub(r"<(https?://|mailto:|tel:|tg://)[^<>|\s]+(\|[^<>\n]*)?>", "", text)
+    rest = re.sub(r"^(> )+", "", rest, flags=re.MULTILINE)
+    if re.search(r"[<>]|&(?!amp;|lt;|gt;)", rest):
+        raise Refusal("invalid_arguments")
+
+
+def check_blocks(blocks: list[Any]) -> None:
+    if len(blocks) > 50:
+        raise Refusal("invalid_blocks")
+    if len(json.dumps(blocks, ensure_ascii=False)) > 13_200:
+        raise Refusal("msg_blocks_too_long")
+    for block in blocks:
+        match block:
+            case {"type": "section", "text": {"type": "mrkdwn", "text": str(text), **more}, **rest} if (
+                not rest and not more
+            ):
+                if not 0 < len(text) <= 3000:
+                    raise Refusal("invalid_blocks")
+                check_escapes(text)
+            case {"type": "actions", "elements": [*elements], **rest} if not rest and 0 < len(elements) <= 25:
+                for element in elements:
+                    _check_button(element)
+                if len({element["action_id"] for element in elements}) < len(elements):
+                    raise Refusal("invalid_blocks")
+            case _:
+                raise Refusal("invalid_blocks")
+
+
+def _check_button(element: Any) -> None:
+    match element:
+        case {
+            "type": "button",
+            "action_id": str(action_id),
+            "value": str(value),
+            "text": {"type": "plain_text", "text": str(label), "emoji": bool()},
+            **rest,
+        } if not rest and 0 < len(action_id) <= 255 and 0 < len(value) <= 2000 and 0 < len(label) <= 75:
+            return
+        case _:
+            raise Refusal("invalid_blocks")
