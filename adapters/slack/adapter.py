@@ -68,15 +68,16 @@ class SlackAdapter:
         while True:
             address = await self._insist(self._address)
             socket = Socket(app(self._lifecycle, intake.take), self._app_token, ping_interval=self._ping)
+            intake.open()
             try:
                 await socket.hold(address, self._patience)
             except TimeoutError:
-                log.warning("no socket could be opened")
+                log.warning("no socket could be opened; trying a new address")
+            else:
+                log.warning("the socket was silent for %.0f s; connecting anew", self._patience)
             finally:
-                await intake.pause()
+                await intake.shut()
                 await socket.shut()
-                intake.resume()
-            log.warning("the socket was silent for %.0f s; connecting anew", self._patience)
 
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)
 
@@ -128,6 +129,9 @@ class _Intake:
     def __init__(self, me: Me, receive: Receive) -> None:
         self._me, self._receive = me, receive
         self._turn = asyncio.Lock()  # lets the waiting in first come, first served
+        self._open = False
+
+    def open(self) -> None:
         self._open = True
 
     async def take(self, payload: Mapping[str, Any]) -> None:
@@ -145,11 +149,8 @@ class _Intake:
                 return
             await self._receive(message)
 
-    async def pause(self) -> None:
+    async def shut(self) -> None:
         """Take nothing more, and wait for what is being taken."""
         self._open = False
         async with self._turn:
             pass
-
-    def resume(self) -> None:
-        self._open = True

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import logging
 from datetime import timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 from telegram import Bot
 from telegram.error import TelegramError
 from telegram.request import HTTPXRequest
@@ -71,6 +73,9 @@ class _RawBot(Bot):
         return await self._post(method, dict(params), read_timeout=within)
 
 
+_tls = cache(httpx.create_ssl_context)  # reading the certificates takes a while, once is enough
+
+
 class _Transport(HTTPXRequest):
     def __init__(self, timeout: float, connection_pool_size: int = 32) -> None:
         super().__init__(
@@ -79,6 +84,7 @@ class _Transport(HTTPXRequest):
             write_timeout=timeout,
             connect_timeout=timeout,
             pool_timeout=timeout,
+            httpx_kwargs={"verify": _tls()},
         )
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:

@@ -5,6 +5,7 @@ It must not understand the message; that is the worker's part, and may fail with
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,16 +27,21 @@ class Receiver:
 
     async def __call__(self, message: InboundMessage) -> None:
         """Returns once the message is durable; a duplicate is a quiet success. Raises DatabaseError: deliver it again."""
-        async with self.store.transaction() as session:
-            conversation_id = await session.inbox.accept(message, self.clock())
-            if conversation_id is not None:
-                await self.engine.wake(session, HANDLE, conversation_id)
+        # Shielded: a caller that is cancelled midway must not leave a half-open transaction behind that holds up all others.
+        conversation_id = await asyncio.shield(asyncio.create_task(self._stored(message)))
         log.info(
             "message_accepted" if conversation_id else "message_repeated",
             conversation=conversation_id,
             message=message.message_id,
             **_shape(message),
         )
+
+    async def _stored(self, message: InboundMessage) -> str | None:
+        async with self.store.transaction() as session:
+            conversation_id = await session.inbox.accept(message, self.clock())
+            if conversation_id is not None:
+                await self.engine.wake(session, HANDLE, conversation_id)
+        return conversation_id
 
 
 def _shape(message: InboundMessage) -> Mapping[str, object]:

@@ -50,7 +50,7 @@ def judge(matter: Matter, costs: Costs) -> Judgement:
         Course.ANSWER: (1 - article) * costs.wrong_answer + excluded * (1 - article) * costs.missed_exclusion,
         # A person reads a ticket, so it is only work done in vain where an article would have done, or nothing was asked.
         Course.TICKET: excluded * costs.missed_exclusion
-        + (chat + foreign + covered * article) * needless
+        + (chat + foreign + person + covered * article) * needless
         + matter.vague * asking * 2,
         # A wrong kind of exclusion is explained wrongly, which is a wrong answer, not a wrongful refusal.
         Course.EXCLUDE: (covered + person) * costs.wrongful_refusal

@@ -22,6 +22,7 @@ Sweep = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
 
 SWEEP_EVERY = timedelta(seconds=5)
 AFTER_A_FAULT = timedelta(seconds=1)
+GRACE = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +48,14 @@ class EmbeddedEngine:
         self._timers: dict[Lane, asyncio.TimerHandle] = {}
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._stopping = False
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
         transaction.after_commit(lambda: self._soon((kind, lane), delay))
 
     async def run(self) -> None:
-        """Sweep at once and then regularly, until cancelled; running lanes are then cancelled too, and rolled back."""
+        """Sweep at once and then regularly, until cancelled; lanes under way may then finish, for ten seconds."""
+        self._stopping = False
         try:
             while True:
                 try:
@@ -74,6 +77,8 @@ class EmbeddedEngine:
         await self._quiet.wait()
 
     def _soon(self, lane: Lane, delay: timedelta) -> None:
+        if self._stopping:
+            return
         if delay > timedelta():
             self._later(lane, delay)
         elif lane in self._running:
@@ -124,11 +129,15 @@ class EmbeddedEngine:
             self._quiet.set()
 
     async def _stop(self) -> None:
+        self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._again.clear()
         tasks = list(self._running.values())
+        if tasks:
+            # What has begun may finish: a send that is cut off is one of which nobody knows whether it arrived.
+            await asyncio.wait(tasks, timeout=GRACE.total_seconds())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

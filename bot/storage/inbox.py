@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +19,7 @@ from bot.storage.codec import dump_message, load_message, storable
 from bot.storage.conversations import Conversations, upsert
 
 _t = tables.inbox
+LONGEST_IDENTITY = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,12 @@ class Inbox:
 
 
 def identity(message: InboundMessage) -> str:
-    """What makes a message itself, however often and under whatever delivery id it comes."""
-    return storable(f"{message.chat.adapter}:{message.chat.chat_id}:{message.message_id}")
+    """What makes a message itself, however often and under whatever delivery id it comes.
+
+    Quoted, so that two messages whose ids only run together alike stay two; hashed where a platform's ids are too long to index.
+    """
+    key = json.dumps([message.chat.adapter, message.chat.chat_id, message.message_id])
+    return key if len(key) <= LONGEST_IDENTITY else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _received(row: Row[Any]) -> Received:

@@ -124,7 +124,7 @@ def test_random_json_never_crashes(thing: dict[str, Any]) -> None:
     st.lists(st.tuples(st.integers(0, 10**6), JSON), min_size=1, max_size=3),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 def test_a_damaged_update_never_crashes(sample: tuple[str, Any], damages: list[tuple[int, Any]], remove: bool) -> None:
     platform, thing = sample[0], copy.deepcopy(sample[1])
     for number, value in damages:
@@ -202,7 +202,7 @@ def sent_by_slack(parts: tuple[Part, ...]) -> str:
 
 
 @given(MARKDOWN, st.integers(1, 200))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_whatever_is_said_can_be_sent_and_no_word_is_lost(text: str, times: int) -> None:
     said = (text * times)[:9_000]
     buttons = (Button("Ja", "yes"),)

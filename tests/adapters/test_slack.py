@@ -91,6 +91,20 @@ async def test_a_silent_socket_is_replaced(slack: Slack, inbox: Inbox) -> None:
         await slack.settled()
 
 
+async def test_a_cancelled_adapter_finishes_what_it_has_begun_and_begins_nothing_more(
+    slack: Slack, inbox: Inbox
+) -> None:
+    inbox.gate.clear()
+    async with running(slack.adapter(), inbox.receive):
+        await slack.say("eins")
+        await slack.say("zwei")
+        await until(lambda: bool(inbox.tried))
+        asyncio.get_running_loop().call_later(0.1, inbox.gate.set)
+    assert [message.text for message in inbox.arrived] == ["eins"]
+    await asyncio.sleep(0.05)
+    assert [message.text for message in inbox.tried] == ["eins"]
+
+
 async def test_a_frame_that_is_no_payload_harms_nothing(slack: Slack, inbox: Inbox) -> None:
     async with running(slack.adapter(), inbox.receive):
         for frame in ("", "{", "[]", '{"type": "events_api"}', '{"type":"events_api","envelope_id":"x","payload":[1]}'):

@@ -165,9 +165,9 @@ async def test_a_folder_that_cannot_be_written_is_a_sentence_and_no_traceback(tm
 # --- PostgreSQL goes away ----------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fragile() -> Iterator[PostgresServer]:
-    """A server of this test's own, to be crashed."""
+    """A server of these tests' own, to be crashed."""
     server = PostgresServer()
     yield server
     server.close()
@@ -176,7 +176,8 @@ def fragile() -> Iterator[PostgresServer]:
 async def test_when_postgresql_crashes_nothing_is_acknowledged_and_afterwards_everything_is_answered(
     fragile: PostgresServer, tmp_path: Path
 ) -> None:
-    database = TestDatabase(fragile.url("postgres"))
+    fragile.execute("CREATE SCHEMA running")
+    database = TestDatabase(fragile.url("running"))
     await migrate.upgrade(database.open())
     await database.close()
     adapter, settings = FakeAdapter(), Settings(data=tmp_path, database_url=database.url, burst_seconds=0)
@@ -184,6 +185,7 @@ async def test_when_postgresql_crashes_nothing_is_acknowledged_and_afterwards_ev
         async with app.working():
             await app.receiver(a_message("vorher"))
             await until(lambda: len(adapter.sent) == 1)
+            await app.engine.settled()
 
             fragile.crash()
             lost = a_message("während")
@@ -200,15 +202,15 @@ async def test_when_postgresql_crashes_nothing_is_acknowledged_and_afterwards_ev
             async with asyncio.timeout(10):
                 await app.receiver(lost)
             await until(lambda: len(adapter.sent) == 2)
+            await app.engine.settled()
         async with app.store.snapshot() as session:
             assert await session.inbox.count("handled") == 2
             assert await session.outbox.uncertain_sends() == 0
 
 
-async def test_a_crash_of_postgresql_in_the_middle_of_a_transaction_undoes_it(
-    fragile: PostgresServer, tmp_path: Path
-) -> None:
-    database = TestDatabase(fragile.url("postgres"))
+async def test_a_crash_of_postgresql_in_the_middle_of_a_transaction_undoes_it(fragile: PostgresServer) -> None:
+    fragile.execute("CREATE SCHEMA midway")
+    database = TestDatabase(fragile.url("midway"))
     await migrate.upgrade(database.open())
     store = database.store()
     with pytest.raises(DatabaseError):
