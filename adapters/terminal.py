@@ -125,6 +125,9 @@ class TerminalAdapter:
             self._show(text)
         return str(uuid4())
 
+    async def close(self) -> None:
+        """A terminal holds nothing that would have to be given back."""
+
     def _show(self, text: str) -> None:
         console = Console(file=self._target, highlight=False)
         console.print()

@@ -163,9 +163,12 @@ async def build(
         else:
             await migrate.require_current(database)
         store = Store(database)
+        application = _joined(settings, store, catalogue, classifier, adapters, clock)
         try:
-            yield _joined(settings, store, catalogue, classifier, adapters, clock)
+            yield application
         finally:
+            for adapter in application.adapters.values():
+                await adapter.close()
             await store.close()
 
 

@@ -6,10 +6,12 @@ It must not hold logic of its own: what it shows comes from below.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import typer
@@ -128,6 +130,28 @@ def chat(
                 _welcome(application.catalogue.version)
             async with application.working():
                 await terminal.run(application.receiver)
+
+    _do(work())
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="dialogues, JSON lines")],
+    _form: Annotated[Literal["json"], typer.Option("--format", help="json is the only one")] = "json",
+) -> None:
+    """Play dialogues through the real core on fresh instances in memory; one JSON line a turn."""
+    from bot.cli_intents import in_force, rows_of
+    from bot.replay import Dialogue, replayed
+
+    dialogues = rows_of(file, Dialogue)
+    settings = Settings.load()
+    logs.configure(settings.log_format, "error")
+    catalogue, classifier = in_force()
+
+    async def work() -> None:
+        for dialogue in dialogues:
+            async for line in replayed(dialogue, settings, catalogue, classifier):
+                typer.echo(json.dumps(line, ensure_ascii=False))
 
     _do(work())
 

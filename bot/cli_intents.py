@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -17,11 +17,11 @@ from bot.errors import FirstlineError
 
 if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from bot.catalogue.catalogue import Catalogue
-    from bot.evaluation import Labelled
     from bot.ports import Classifier
 
 intents = typer.Typer(no_args_is_help=True, help="The intent files: check, try, evaluate.")
 out = Console()
+Row = TypeVar("Row", bound=BaseModel)
 
 
 @intents.command()
@@ -73,8 +73,8 @@ def evaluate(
     """Judge labelled messages with the intent files in force; wrongful refusals come first."""
     from bot import evaluation
 
-    rows = _labelled(file)
-    catalogue, classifier = _in_force()
+    rows = rows_of(file, evaluation.Labelled)
+    catalogue, classifier = in_force()
     judged = evaluation.judge_all(rows, catalogue, classifier)
     if predictions is not None:
         lines = (json.dumps(j.prediction(), ensure_ascii=False) + "\n" for j in judged)
@@ -102,7 +102,7 @@ def try_(text: Annotated[str, typer.Argument(help="what a customer might write")
     from bot.dialogue.judge import judge
     from bot.dialogue.matters import on_matter
 
-    catalogue, classifier = _in_force()
+    catalogue, classifier = in_force()
     (prediction,) = classifier.classify([text])
     out.print(f"language: {prediction.language or 'not to be told'}", highlight=False)
     for number, matter in enumerate(prediction.matters, 1):
@@ -146,7 +146,7 @@ HOW = {
 }
 
 
-def _in_force() -> tuple[Catalogue, Classifier]:
+def in_force() -> tuple[Catalogue, Classifier]:
     from bot import nlu
     from bot.catalogue.load import load
 
@@ -159,24 +159,23 @@ def _in_force() -> tuple[Catalogue, Classifier]:
     return catalogue, classifier
 
 
-def _labelled(file: Path) -> list[Labelled]:
-    """The messages of a JSON lines file. Raises FirstlineError that names file and line of every bad one."""
-    from bot.evaluation import Labelled
-
+def rows_of(file: Path, kind: type[Row]) -> list[Row]:
+    """The rows of a JSON lines file. Raises FirstlineError that names file, line and field of every bad one."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FirstlineError(f"{file} cannot be read: {error}. It must be a UTF-8 text file of JSON lines.") from None
-    rows, problems = [], []
+    rows: list[Row] = []
+    problems = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            rows.append(Labelled.model_validate_json(line))
+            rows.append(kind.model_validate_json(line))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "line"
             problems.append(f"{file}:{number}: {place}: {first['msg']}")
     if problems or not rows:
-        raise FirstlineError("\n".join(problems) or f"{file} holds no message.")
+        raise FirstlineError("\n".join(problems) or f"{file} holds no row.")
     return rows

@@ -48,6 +48,8 @@ def configure(form: Literal["console", "json"], level: str) -> None:
     for name in NOISY:
         # The SDKs log addresses that contain tokens, and whole payloads, at info and debug.
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    # It prints answers that it cannot read, which may hold what a customer wrote.
+    logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
 
 
 def without_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -39,6 +39,10 @@ class ChatAdapter(Protocol):
         """Send one part and return the platform's id of the message. Raises DeliveryError."""
         ...
 
+    async def close(self) -> None:
+        """Give back connections, once nothing is received or sent any more."""
+        ...
+
 
 class Classifier(Protocol):
     def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from bot.bootstrap import App, build
 from bot.catalogue.catalogue import Catalogue
@@ -54,6 +56,9 @@ class Playback:
         assert isinstance(buttons, list)
         self.sent.append(Said(str(part.payload["text"]), tuple(Button(label, action) for label, action in buttons)))
         return str(uuid4())
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,9 @@ class Stage:
         await self.app.engine.sweep()
         return await self._happened()
 
+    async def nothing(self) -> Happened:
+        return await self._happened()
+
     async def conversation(self) -> Conversation | None:
         async with self.app.store.snapshot() as session:
             return await session.conversations.find(self.chat)
@@ -161,3 +169,96 @@ async def stage(
         app.working(),
     ):
         yield Stage(app, playback, clock)
+
+
+# --- dialogues in JSON lines ---------------------------------------------------------------------------------
+
+
+class Setup(BaseModel):
+    """How things stand before the first turn; what the core does not know yet is accepted and left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    now: AwareDatetime = START
+
+
+class Line(BaseModel):
+    """One turn. ``type`` and ``message_id`` belong to events, ``expect`` and ``checks`` are for whoever reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    speaker: Literal["customer", "staff", "event"] = Field(alias="from")
+    text: str = ""
+    type: Literal["staff_takeover", "hand_back", "message_edited", "message_deleted", "time_passes"] | None = None
+    message_id: str | None = None
+
+
+class Dialogue(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    setup: Setup = Setup()
+    turns: tuple[Line, ...]
+
+
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+
+async def replayed(
+    dialogue: Dialogue, settings: Settings, catalogue: Catalogue, classifier: Classifier
+) -> AsyncIterator[dict[str, Any]]:
+    """One JSON object a turn, also for a silent one."""
+    async with stage(settings, catalogue=catalogue, classifier=classifier, now=dialogue.setup.now) as play:
+        for number, line in enumerate(dialogue.turns):
+            happened = await _played(play, line, number)
+            yield {"id": dialogue.id, "turn": number, **_shown(happened)}
+
+
+async def _played(play: Stage, line: Line, number: int) -> Happened:
+    match line.speaker, line.type:
+        case "customer", _:
+            return await play.customer(line.text, message_id=line.message_id or str(number))
+        case "staff", _:
+            return await play.staff(line.text)
+        case _, "staff_takeover":
+            return await play.take_over()
+        case _, "hand_back":
+            return await play.hand_back()
+        case _, "time_passes":
+            return await play.pass_time(_DURATION.validate_python(line.text))
+    return await play.nothing()
+
+
+def _shown(happened: Happened) -> dict[str, Any]:
+    conversation, ticket = happened.conversation, happened.ticket
+    language = conversation.language if conversation else None
+    keys = ("kind", "category", "faq", "confidence")
+    decisions = [{key: decision[key] for key in keys} for decision in happened.decisions]
+    pending = conversation.pending.kind if conversation and conversation.pending else None
+    return {
+        "replies": [
+            {"text": reply.text, "lang": language, "buttons": [button.label for button in reply.buttons]}
+            for reply in happened.replies
+        ],
+        "decision": decisions[0] if decisions else {"kind": "ignore", "category": None, "faq": None, "confidence": 0.0},
+        "decisions": decisions,
+        "conversation": {
+            "mode": conversation.mode.value if conversation else "bot",
+            "language": language,
+            "pending": pending,
+        },
+        "ticket": None
+        if ticket is None
+        else {
+            "id": ticket.key,
+            "state": ticket.state.value,
+            "reason": ticket.reason,
+            "category": ticket.category.value if ticket.category else None,
+            "topic": ticket.topic,
+            "priority": ticket.priority.value,
+            "subject": ticket.subject,
+            "assignee": ticket.assignee,
+            "facts": dict(ticket.facts),
+        },
+        "events": [event.kind for event in happened.events],
+    }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from adapters.slack.runs import Kind, Run, Style, parse, split
+from adapters.markup import Kind, Run, Style, parse, split
 from bot.model import Button, OutboundMessage, Part
 
 SECTION_LIMIT = 3000  # and the text of chat.update takes 4,000: one section for each message keeps within both

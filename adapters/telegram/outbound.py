@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from adapters.telegram.runs import Run, Style, parse, split
+from adapters.markup import Run, Style, parse, split
 from bot.model import Button, ChatRef, OutboundMessage, Part
 
 TEXT_LIMIT = 4096
