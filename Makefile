@@ -7,7 +7,7 @@ UV     := $(BIN)/uv
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra all
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run serve test lint types contracts unit format lock bench-nlu clean help
+.PHONY: run serve test lint types contracts unit format lock clean help
 
 help: ## what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -43,9 +43,6 @@ format: $(VENV)/dev ## put the code into shape
 lock: $(VENV)/dev ## resolve the dependencies anew
 	$(LOCK) --group build pyproject.toml --output-file requirements/run.txt
 	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
-
-bench-nlu: $(VENV)/dev ## measure the classifier on public data: make bench-nlu DATA=folder
-	$(BIN)/python -m tests.benchmarks.nlu --data $(DATA)
 
 clean: ## remove what can be made again
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -32,7 +32,7 @@ from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine.embedded import EmbeddedEngine
-from bot.errors import DatabaseError, SettingsError
+from bot.errors import DatabaseError, FirstlineError, SettingsError
 from bot.ports import ChatAdapter, Classifier, Clock
 from bot.storage import migrate
 from bot.storage.database import Database
@@ -53,6 +53,37 @@ def now() -> datetime:
 
 
 @dataclass
+class Knowledge:
+    """The catalogue in force and the classifier that was trained from it; both are replaced together or not at all."""
+
+    settings: Settings
+    catalogue: Catalogue
+    understanding: Understanding
+
+    async def reload(self) -> bool:
+        """Load, check and train aside, then swap. False, and the last good catalogue stays, when the files have problems."""
+        try:
+            catalogue = await asyncio.to_thread(load_catalogue, self.settings.intents)
+            classifier = await _trained(self.settings, catalogue)
+        except FirstlineError as error:
+            log.error("catalogue_refused", in_force=self.catalogue.version, error=str(error))
+            return False
+        self.catalogue, self.understanding.classifier = catalogue, classifier
+        log.info("catalogue_loaded", catalogue=catalogue.version)
+        return True
+
+
+async def _trained(settings: Settings, catalogue: Catalogue) -> Classifier:
+    return await asyncio.to_thread(
+        nlu.load,
+        catalogue,
+        encoder=settings.encoder,
+        cache_dir=settings.data / "models",
+        threads=settings.threads,
+    )
+
+
+@dataclass
 class App:
     """Everything joined. ``adapters`` may be filled until ``run``."""
 
@@ -61,7 +92,7 @@ class App:
     understanding: Understanding
     receiver: Receiver
     desk: Desk
-    catalogue: Catalogue
+    knowledge: Knowledge
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -105,7 +136,9 @@ class App:
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signal_, stop.set)
-        log.info("started", adapters=sorted(self.adapters), catalogue=self.catalogue.version)
+        reloads: set[asyncio.Task[bool]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.knowledge.reload())))
+        log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.catalogue.version)
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
@@ -146,13 +179,7 @@ async def build(
     """
     catalogue = catalogue or load_catalogue(settings.intents)
     if classifier is None:
-        classifier = await asyncio.to_thread(
-            nlu.load,
-            catalogue,
-            encoder=settings.encoder,
-            cache_dir=settings.data / "models",
-            threads=settings.threads,
-        )
+        classifier = await _trained(settings, catalogue)
     database = Database(settings.resolved_database_url)
     with contextlib.ExitStack() as stack:
         if database.is_sqlite:
@@ -194,6 +221,7 @@ def _joined(
     chosen = list(adapters) if adapters is not None else [_adapter(name, settings) for name in settings.adapter_names]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in chosen}
     understanding = Understanding(classifier)
+    knowledge = Knowledge(settings, catalogue, understanding)
 
     async def handle(lane: str) -> timedelta | None:
         return await worker(lane)
@@ -210,14 +238,14 @@ def _joined(
         engine=engine,
         adapters=by_name,
         understanding=understanding,
-        catalogue=lambda: catalogue,
+        catalogue=lambda: knowledge.catalogue,
         clock=clock,
         burst=settings.burst,
         default_language=settings.default_language,
     )
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
-    desk = Desk(store, engine, by_name, lambda: catalogue, clock, settings.default_language)
-    return App(store, engine, understanding, Receiver(store, engine, clock), desk, catalogue, by_name)
+    desk = Desk(store, engine, by_name, lambda: knowledge.catalogue, clock, settings.default_language)
+    return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, by_name)
 
 
 def _adapter(name: str, settings: Settings) -> ChatAdapter:

@@ -1,6 +1,6 @@
 """How the log is written: structlog, for people or as JSON lines, on standard error.
 
-No message text is logged at info level or above, and no secret at any; see docs/reliability.md. It must not know who logs what.
+No message text is logged at info level or above, and no secret at any. It must not know who logs what.
 """
 
 from __future__ import annotations

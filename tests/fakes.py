@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,7 @@ class FakeAdapter:
         self.paragraphs = paragraphs
         self.behaviour: deque[Exception | Callable[[], Awaitable[None]] | None] = deque()
         self.render_fault: Exception | None = None
+        self.closed = False
         self.incoming: asyncio.Queue[InboundMessage] = asyncio.Queue()
         self.acknowledged: list[str] = []
         self.tried: list[str] = []
@@ -119,6 +121,9 @@ class FakeAdapter:
         self.times.append(asyncio.get_running_loop().time())
         return f"p{len(self.sent)}"
 
+    async def close(self) -> None:
+        self.closed = True
+
 
 class FakeClassifier:
     """Knows a fault by the word "kaputt", a wish for a person by "Mensch"; all else is small talk. Deterministic."""
@@ -131,10 +136,13 @@ class FakeClassifier:
         """While it is there and not set, every batch waits for it."""
         self.entered = threading.Event()
         """Set as soon as a batch is being classified."""
+        self.seconds = 0.0
+        """How long each batch takes."""
 
     def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
         self.batches.append(list(texts))
         self.entered.set()
+        time.sleep(self.seconds)
         if self.gate is not None and not self.gate.wait(10):
             raise TimeoutError("nobody opened the gate")
         for text in texts:

@@ -127,7 +127,9 @@ def _without_words(conversation: Conversation, turn: Turn) -> Decision:
 def _while_waiting(decision: Decision) -> Decision:
     """A ticket is open and nobody has taken it: what a person must read joins it instead of opening another."""
     if isinstance(decision, OpenTicket | ClarifyDetails | ClarifyTopic):
-        return Relay(decision.about, announce=True)
+        return Relay(
+            decision.about, announce=True, person=isinstance(decision, HandOff) and decision.reason == "person"
+        )
     return decision
 
 

@@ -96,11 +96,15 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Pass the message on to the people of the open ticket; ``announce`` tells the customer so."""
+    """Pass the message on to the people of the open ticket; ``announce`` tells the customer so.
+
+    ``person``: the customer wants a person, and is told that one is on the way.
+    """
 
     kind: ClassVar[str] = "relay"
     about: About
     announce: bool = False
+    person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,11 @@ class _Voice:
                 return Reply(self.text(f"small_talk.{key}"))
             case Decline():
                 return Reply(self.text("decline"))
-            case Relay(_, announce):
+            case Relay(_, announce, person):
                 if not announce:
                     return None
+                if person:
+                    return Reply(self.text("relay.person"))
                 return Reply(self.text("relay.added"), (self.button("new_matter", actions.NEW_MATTER),))
             case Ignore():
                 return None

@@ -177,6 +177,14 @@ async def until(true: Callable[[], bool], *, within: float = 10) -> None:
             await asyncio.sleep(0.005)
 
 
+async def busy_for(seconds: float) -> None:
+    """Let others run for a time that is shorter than timers are exact."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while loop.time() < until:
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def _understanding(classifier: Classifier) -> AsyncIterator[Understanding]:
     understanding = Understanding(classifier)

@@ -17,7 +17,7 @@ from bot.storage import tables
 from bot.storage.store import Store
 from tests.conftest import TestDatabase
 from tests.fakes import FakeClock, WakeLog, a_message
-from tests.integration.desk import Desk
+from tests.integration.desk import Desk, busy_for
 
 ODD_TEXTS = {
     "empty": "",
@@ -167,19 +167,10 @@ async def test_an_intake_that_is_stopped_midway_leaves_all_or_nothing_and_goes_o
     for tenths in range(60):
         message = a_message("mittendrin")
         task = asyncio.create_task(receive(message))
-        await _busy_for(tenths / 10_000)
+        await busy_for(tenths / 10_000)
         task.cancel()
-        # The exception is kept as long as it is looked at, and with it everything that its traceback reaches.
         (cut_off,) = await asyncio.gather(task, return_exceptions=True)
         async with asyncio.timeout(3):
             await receive(message)
         async with store.snapshot() as session:
             assert await session.inbox.count("new") == tenths + 2, f"after {tenths / 10} ms: {cut_off!r}"
-
-
-async def _busy_for(seconds: float) -> None:
-    """Let others run for a time that is shorter than timers are exact."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while loop.time() < until:
-        await asyncio.sleep(0)

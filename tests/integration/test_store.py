@@ -22,7 +22,7 @@ from bot.storage.store import Store
 from bot.storage.tickets import NewTicket
 from tests.conftest import PostgresServer, TestDatabase
 from tests.fakes import START, FakeAdapter, FakeClassifier, FakeClock, WakeLog, a_message
-from tests.integration.desk import Desk, until
+from tests.integration.desk import Desk, busy_for, until
 
 
 async def test_what_the_bot_remembers_of_a_conversation_comes_back_as_it_was(desk: Desk) -> None:
@@ -106,6 +106,30 @@ async def test_nobody_is_woken_for_what_was_rolled_back(store: Store) -> None:
             await engine.wake(session, "handle", "c1")
             raise ZeroDivisionError
     assert engine.woken == []
+
+
+async def test_a_transaction_that_is_cancelled_midway_is_undone_and_holds_nobody_up(store: Store) -> None:
+    """A console page that is closed, a worker that is stopped: work on the database may be cancelled at any point.
+
+    The exception is kept here as loggers and tasks keep it, and with it everything that its traceback reaches.
+    """
+    done = 0
+    for tenths in range(60):
+
+        async def write() -> None:
+            async with store.transaction() as session:
+                await session.inbox.accept(a_message(chat="midway"), START)
+
+        task = asyncio.create_task(write())
+        await busy_for(tenths / 10_000)
+        task.cancel()
+        (cut_off,) = await asyncio.gather(task, return_exceptions=True)
+        done += cut_off is None
+        async with asyncio.timeout(3):
+            async with store.transaction() as session:
+                await session.inbox.accept(a_message(chat="after"), START)
+                assert await session.inbox.count("new") in (done + tenths + 1, done + tenths + 2), f"{cut_off!r}"
+                done += await session.inbox.count("new") - (done + tenths + 1)
 
 
 async def test_whoever_only_looks_does_not_wait_for_whoever_writes(desk: Desk) -> None:

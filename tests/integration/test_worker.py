@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
-
-from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
-from bot.config import Settings
 from bot.desk.handle import BACKOFF, LONGEST_TURN, MAX_ATTEMPTS
 from bot.desk.lanes import DELIVER
 from bot.desk.overview import letters_overview, retry_letter
-from bot.model import Attachment, Author, Mode, Priority, TicketState
+from bot.model import Attachment, Mode, Priority, TicketState
 from bot.storage.store import Store
 from tests.conftest import TestDatabase
-from tests.fakes import FakeAdapter, FakeClassifier, a_message
-from tests.integration.desk import BURST, Desk, a_desk, until
+from tests.fakes import FakeAdapter, a_message
+from tests.integration.desk import BURST, Desk, a_desk
 
 SECOND = timedelta(seconds=1)
 
@@ -108,7 +102,6 @@ async def test_a_turn_leaves_everything_that_staff_need_to_follow_it(desk: Desk,
 
 async def test_a_reply_of_several_parts_keeps_their_order(store: Store, catalogue: Catalogue) -> None:
     async with a_desk(store, catalogue, adapter=FakeAdapter(paragraphs=True)) as desk:
-        desk.adapter.paragraphs = True
         await desk.receive(a_message("Guten Tag"))
         await desk.receive(a_message("Der Drucker ist kaputt"))
         await desk.handle_all()
@@ -252,21 +245,4 @@ async def test_messages_of_a_platform_that_this_process_does_not_run_wait_for_on
     assert delay
     assert [(row.state, row.attempts) for row in await desk.inbox()] == [("new", 0)]
     await desk.handle_all()
-    assert len(await desk.letters(Author.BOT.value, "pending")) == 1
-
-
-async def test_the_whole_way_from_the_platform_to_the_reply(database: TestDatabase, tmp_path: Path) -> None:
-    adapter = FakeAdapter()
-    settings = Settings(data=tmp_path, database_url=database.url, burst_seconds=0)
-    async with build(settings, adapters=[adapter], classifier=FakeClassifier()) as app:
-        running = asyncio.create_task(app.run())
-        message = a_message("Der Drucker ist kaputt")
-        for _ in range(3):
-            adapter.incoming.put_nowait(message)
-        adapter.incoming.put_nowait(a_message("Guten Tag", chat="c2"))
-        await until(lambda: len(adapter.sent) == 2 and len(adapter.acknowledged) == 4)
-        await app.engine.settled()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    assert sorted(chat for chat, _ in adapter.sent) == ["c1", "c2"]
-    assert any("HD-000001" in text for text in adapter.texts)
+    assert len(await desk.letters()) == 1

@@ -1,0 +1,119 @@
+"""Classifying in small batches, off the event loop: one text that cannot be understood harms nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.desk.understand import BATCH, Understanding
+from bot.model import Category
+from bot.ports import Classifier
+from tests.fakes import FakeClassifier, ShortClassifier
+from tests.integration.desk import until
+
+
+@asynccontextmanager
+async def _running(classifier: Classifier) -> AsyncIterator[Understanding]:
+    understanding = Understanding(classifier)
+    task = asyncio.create_task(understanding.run())
+    try:
+        yield understanding
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_every_text_gets_its_own_prediction_in_order() -> None:
+    async with _running(FakeClassifier()) as understanding:
+        predictions = await understanding.of(["Guten Tag", "kaputt", "ein Mensch bitte"])
+    assert [p.matters[0].category for p in predictions] == [
+        Category.SMALL_TALK,
+        Category.ERROR_REPORT,
+        Category.HUMAN_REQUEST,
+    ]
+
+
+async def test_what_arrives_while_a_batch_is_classified_goes_into_the_next_one() -> None:
+    classifier = FakeClassifier()
+    classifier.gate = threading.Event()
+    async with _running(classifier) as understanding:
+        first = asyncio.create_task(understanding.of(["erste"]))
+        await until(classifier.entered.is_set)
+        others = [asyncio.create_task(understanding.of([f"{n}"])) for n in range(BATCH + 3)]
+        await asyncio.sleep(0.01)
+        classifier.gate.set()
+        await asyncio.gather(first, *others)
+    assert [len(batch) for batch in classifier.batches] == [1, BATCH, 3]
+
+
+async def test_the_event_loop_goes_on_while_a_batch_is_classified() -> None:
+    classifier = FakeClassifier()
+    classifier.gate = threading.Event()
+    async with _running(classifier) as understanding:
+        asked = asyncio.create_task(understanding.of(["x"]))
+        await until(classifier.entered.is_set)
+        async with asyncio.timeout(1):
+            await asyncio.sleep(0.01)
+        assert not asked.done()
+        classifier.gate.set()
+        await asked
+
+
+async def test_a_text_that_cannot_be_classified_fails_alone() -> None:
+    classifier = FakeClassifier()
+    classifier.poison.add("Gift")
+    async with _running(classifier) as understanding:
+        results = await asyncio.gather(
+            *(understanding.of([text]) for text in ("Guten Tag", "Gift", "kaputt", "Gift zwei")), return_exceptions=True
+        )
+        assert [isinstance(result, ValueError) for result in results] == [False, True, False, True]
+        classifier.poison.clear()
+        assert len(await understanding.of(["Gift"])) == 1
+
+
+async def test_of_two_texts_of_one_turn_the_one_that_fails_is_what_the_turn_hears_of() -> None:
+    classifier = FakeClassifier()
+    classifier.poison.add("Gift")
+    async with _running(classifier) as understanding:
+        with pytest.raises(ValueError, match="cannot be classified"):
+            await understanding.of(["Guten Tag", "Gift"])
+        with pytest.raises(ValueError, match="cannot be classified"):
+            await understanding.of(["Gift", "Gift"])
+
+
+async def test_a_turn_that_is_given_up_does_not_disturb_the_others_of_its_batch() -> None:
+    classifier = FakeClassifier()
+    classifier.gate = threading.Event()
+    async with _running(classifier) as understanding:
+        first, second = (asyncio.create_task(understanding.of([text])) for text in ("eins", "zwei"))
+        await until(classifier.entered.is_set)
+        first.cancel()
+        classifier.gate.set()
+        assert len(await second) == 1
+        assert len(await understanding.of(["drei"])) == 1
+
+
+async def test_a_classifier_that_is_replaced_is_asked_from_the_next_batch_on() -> None:
+    old, new = FakeClassifier(), FakeClassifier()
+    async with _running(old) as understanding:
+        await understanding.of(["alt"])
+        understanding.classifier = new
+        await understanding.of(["neu"])
+    assert (old.batches, new.batches) == ([["alt"]], [["neu"]])
+
+
+async def test_a_classifier_that_gives_too_few_predictions_fails_the_turn_and_not_the_process() -> None:
+    async with _running(ShortClassifier()) as understanding:
+        async with asyncio.timeout(2):
+            with pytest.raises(Exception, match=r".") as caught:
+                await understanding.of(["eins"])
+        assert not isinstance(caught.value, TimeoutError)
+        understanding.classifier = FakeClassifier()
+        async with asyncio.timeout(2):
+            assert len(await understanding.of(["zwei"])) == 1
