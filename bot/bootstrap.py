@@ -108,7 +108,8 @@ class App:
                 log.critical("work_stopped", error=repr(task.exception()))
                 block.cancel()
 
-        tasks = [asyncio.create_task(self.understanding.run()), asyncio.create_task(self.engine.run())]
+        # In the order in which they end: lanes under way may still ask to have something understood.
+        tasks = [asyncio.create_task(self.engine.run()), asyncio.create_task(self.understanding.run())]
         for task in tasks:
             task.add_done_callback(fell)
         try:
@@ -117,7 +118,7 @@ class App:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(task, return_exceptions=True)
 
     async def beat(self, path: Path) -> None:
         """Show that the event loop turns and the database answers, for `firstline health`, until cancelled."""

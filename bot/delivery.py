@@ -52,7 +52,10 @@ class Delivery:
             log_.error("send_broke", error=repr(error))
             return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True))
         async with self.store.transaction() as session:
-            settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=self.clock())
+            now = self.clock()
+            settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
+            if adapter.limits.pace:
+                await session.outbox.hold(lane, now + timedelta(seconds=adapter.limits.pace))
         log_.info("sent" if settled else "sent_twice")
         return timedelta(seconds=adapter.limits.pace)
 
@@ -70,12 +73,15 @@ class Delivery:
             if adapter is None:
                 return CAP  # this process does not run that adapter; another may, or it comes back with the next start
             uncertain = letter.uncertain
+            free = await session.outbox.not_before(lane)
+            if free is not None and free > now:
+                return free - now
             if letter.state == "sending":
                 # Whoever marked it is gone, or it would hold the lane: it may have been sent or not.
                 uncertain += 1
                 if uncertain >= MAX_UNCERTAIN:
                     await self._event(session, letter, "send_uncertain", "interrupted while sending")
-                    return await self._close(session, letter, "uncertain", "interrupted while sending")
+                    return await self._close(session, letter, "uncertain", "interrupted while sending", uncertain)
             elif letter.due_at > now:
                 return letter.due_at - now
             await session.outbox.mark_sending(letter, uncertain=uncertain)
@@ -86,6 +92,8 @@ class Delivery:
         delay = self._delay(letter, error)
         log_ = log.bind(correlation=letter.correlation, letter=letter.id, attempt=letter.attempts, error=str(error))
         async with self.store.transaction() as session:
+            if error.retry_after is not None:
+                await session.outbox.hold(letter.lane, now + error.retry_after)
             if error.permanent or now - letter.created_at > GIVE_UP_AFTER:
                 log_.error("send_failed_for_good")
                 await session.outbox.settle(letter, state="dead", error=str(error))
@@ -109,8 +117,10 @@ class Delivery:
         ceiling = min(CAP, BASE * 2.0 ** min(letter.attempts - 1, 16))
         return max(ceiling * self.jitter.random(), timedelta(milliseconds=100))
 
-    async def _close(self, session: Session, letter: Letter, state: str, why: str) -> timedelta:
-        await session.outbox.close(letter, state, why)
+    async def _close(
+        self, session: Session, letter: Letter, state: str, why: str, uncertain: int | None = None
+    ) -> timedelta:
+        await session.outbox.close(letter, state, why, uncertain=uncertain)
         log.info(f"letter_{state}", correlation=letter.correlation, letter=letter.id, why=why)
         return timedelta()
 

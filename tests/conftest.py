@@ -44,7 +44,7 @@ class PostgresServer:
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]  # psycopg takes only literals here; names are ours
+            connection.execute(statement)
 
     def crash(self) -> None:
         """Stop at once, as a power cut would: no connection is told, the next start recovers from the log."""
@@ -104,9 +104,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def empty_database(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[TestDatabase]:
+async def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TestDatabase]:
     """A database without tables, on each of the two kinds."""
     if request.param == "sqlite":
         database = TestDatabase(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")

@@ -106,9 +106,6 @@ class FakeAdapter:
         buttons = [button.action for button in message.buttons]
         return [Part(message.chat, {"text": text, "buttons": buttons}) for text in texts]
 
-    async def close(self) -> None:
-        """There is nothing to give back."""
-
     async def send(self, part: Part) -> str:
         text = str(part.payload["text"])
         self.tried.append(text)

@@ -6,15 +6,17 @@ the messages handled and writes everything that follows from them. A crash befor
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import uuid4
 
 import structlog
 
 from bot.catalogue.catalogue import Catalogue
-from bot.desk.saying import say
+from bot.desk.saying import UnsayableError, say
 from bot.desk.understand import Understanding
 from bot.dialogue.decide import decide
 from bot.dialogue.decisions import Answer, Decision, OpenTicket, Relay, needs_ticket
@@ -41,6 +43,7 @@ MAX_ATTEMPTS = 5
 LONGEST_TURN = 20
 BACKOFF = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 SUBJECT_LENGTH = 120
+ELSEWHERE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Worker:
             if not waiting:
                 return None
             conversation = await session.conversations.get(conversation_id)
+        if conversation.chat.adapter not in self.adapters:
+            return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
         if delay := self._not_yet(waiting):
             return delay
         turn = _oldest_turn(waiting)
@@ -139,7 +144,7 @@ class Worker:
             )
             reply = speak(outcome.decisions, catalogue, outcome.language, tickets)
             if reply is not None:
-                await self._say(session, conversation, turn[0], reply)
+                await self._say(session, conversation, turn[0], reply, f"{conversation.id}:{turn[0].seq}")
 
     async def _open(
         self, session: Session, conversation: Conversation, turn: Sequence[Received], index: int, decision: Decision
@@ -169,7 +174,7 @@ class Worker:
         )
         return ticket
 
-    async def _say(self, session: Session, conversation: Conversation, cause: Received, reply: Reply) -> None:
+    async def _say(self, session: Session, conversation: Conversation, cause: Received, reply: Reply, key: str) -> None:
         await say(
             session,
             self.engine,
@@ -177,7 +182,7 @@ class Worker:
             conversation,
             reply,
             author=Author.BOT,
-            key=f"{conversation.id}:{cause.seq}",
+            key=key,
             correlation=cause.correlation,
             now=self.clock(),
         )
@@ -193,9 +198,11 @@ class Worker:
             await session.inbox.mark_failed(first, error, now)
             await session.inbox.mark_dead(first, now)
             conversation = await session.conversations.get(conversation.id, lock=True)
+            # A dead letter that was put back may die again; that it is marked dead in this transaction makes this happen once.
+            key = f"{conversation.id}:{first.seq}:{uuid4()}"
             ticket = await session.tickets.open(
                 NewTicket(
-                    key=f"{conversation.id}:{first.seq}:dead",
+                    key=key,
                     conversation_id=conversation.id,
                     reason="failed",
                     category=None,
@@ -219,9 +226,11 @@ class Worker:
                 waiting = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
                 await session.conversations.save(waiting, now)
                 language = conversation.language or self.default_language
-                await self._say(
-                    session, conversation, first, notice(self.catalogue(), language, "ticket.failed", ticket.key)
-                )
+                reply = notice(self.catalogue(), language, "ticket.failed", ticket.key)
+                with contextlib.suppress(
+                    UnsayableError
+                ):  # the fault may be in saying; the ticket is there all the same
+                    await self._say(session, conversation, first, reply, key)
         log.error("dead_letter", correlation=first.correlation, conversation=conversation.id, ticket=ticket.key)
         return timedelta()
 

@@ -7,10 +7,15 @@ from datetime import datetime
 
 from bot.desk.lanes import DELIVER
 from bot.dialogue.speak import Reply
+from bot.errors import FirstlineError
 from bot.model import Author, Conversation, OutboundMessage
 from bot.ports import ChatAdapter, Engine
 from bot.storage.outbox import Draft
 from bot.storage.store import Session
+
+
+class UnsayableError(FirstlineError):
+    """The platform's adapter cannot show this text."""
 
 
 async def say(
@@ -25,9 +30,15 @@ async def say(
     correlation: str,
     now: datetime,
 ) -> None:
-    """One outbox row for each part. ``key`` is unique to this saying: a second time is refused by the database."""
+    """One outbox row for each part. ``key`` is unique to this saying: a second time is refused by the database.
+
+    Raises UnsayableError, before anything is written, when the adapter cannot render it.
+    """
     adapter = adapters[conversation.chat.adapter]
-    parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons))
+    try:
+        parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons))
+    except Exception as error:
+        raise UnsayableError(f"{adapter.name} cannot show a reply: {error!r}") from error
     drafts = tuple(
         Draft(f"{key}:{n}", conversation.id, author, part, reply.text if n == 0 else "", correlation)
         for n, part in enumerate(parts)

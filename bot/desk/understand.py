@@ -46,7 +46,10 @@ class Understanding:
 
     async def _classified(self, texts: list[str]) -> list[Prediction | Exception]:
         try:
-            return list(await asyncio.to_thread(self.classifier.classify, texts))
+            predictions: list[Prediction | Exception] = list(await asyncio.to_thread(self.classifier.classify, texts))
+            if len(predictions) != len(texts):
+                raise ValueError(f"{len(texts)} texts gave {len(predictions)} predictions")
+            return predictions
         except Exception as error:
             if len(texts) == 1:
                 return [error]

@@ -5,8 +5,9 @@ It must not know the tables.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -55,19 +56,73 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write: committed at the end, rolled back on an exception. Raises DatabaseError."""
-        async with _translated(), self._writer.begin() as connection:
+        async with _translated(), _transaction(self._writer) as connection:
             yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads. Raises DatabaseError."""
-        async with _translated(), self._reader.begin() as connection:
+        async with _translated(), _transaction(self._reader) as connection:
             yield connection
 
     async def close(self) -> None:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """``engine.begin()``, but whoever is cancelled midway gives the connection back all the same.
+
+    Opening and closing run in tasks of their own: a cancellation that lands inside them would otherwise leave the connection
+    checked out for as long as anybody holds the exception, and SQLite has only one that writes.
+    """
+    opening = asyncio.create_task(_opened(engine))
+    try:
+        connection = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_abandon)
+        raise
+    try:
+        yield connection
+    except BaseException:
+        await asyncio.shield(_kept(_closed(connection, commit=False)))
+        raise
+    await asyncio.shield(_kept(_closed(connection, commit=True)))
+
+
+async def _opened(engine: AsyncEngine) -> AsyncConnection:
+    connection = await engine.connect()
+    try:
+        await connection.begin()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _closed(connection: AsyncConnection, *, commit: bool) -> None:
+    try:
+        await (connection.commit() if commit else connection.rollback())
+    finally:
+        await connection.close()
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _kept(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """A task that is not forgotten by the event loop before it has ended."""
+    task = asyncio.create_task(work)
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    return task
+
+
+def _abandon(opening: asyncio.Task[AsyncConnection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        _kept(_closed(opening.result(), commit=False))
 
 
 @asynccontextmanager

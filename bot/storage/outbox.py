@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model import Author, ChatRef, Part
 from bot.storage import tables
 from bot.storage.codec import dump_chat, dump_json, load_chat, storable
+from bot.storage.conversations import upsert
 
 _t = tables.outbox
 OPEN = ("pending", "sending")
@@ -87,6 +88,19 @@ class Outbox:
         ).one_or_none()
         return None if row is None else _letter(row)
 
+    async def not_before(self, lane: str) -> datetime | None:
+        """When the platform takes something in this lane again; None if it has not said."""
+        row = await self._connection.execute(select(tables.lane.c.not_before).where(tables.lane.c.name == lane))
+        moment: datetime | None = row.scalar_one_or_none()
+        return moment
+
+    async def hold(self, lane: str, until: datetime) -> None:
+        """Send nothing in this lane before ``until``, whatever becomes of the message that it was asked for."""
+        statement = upsert(self._connection.dialect, tables.lane).values(name=lane, not_before=until)
+        await self._connection.execute(
+            statement.on_conflict_do_update(index_elements=["name"], set_={"not_before": until})
+        )
+
     async def mark_sending(self, letter: Letter, *, uncertain: int) -> None:
         await self._set(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain)
 
@@ -95,12 +109,14 @@ class Outbox:
         result = await self._connection.execute(
             update(_t)
             .where(_t.c.id == letter.id, _t.c.state == "sending", _t.c.attempts == letter.attempts)
-            .values(**values)
+            .values(**{key: storable(value) if isinstance(value, str) else value for key, value in values.items()})
         )
         return bool(result.rowcount)
 
-    async def close(self, letter: Letter, state: str, error: str | None = None) -> None:
-        await self._set(letter, state=state, error=error)
+    async def close(self, letter: Letter, state: str, error: str, *, uncertain: int | None = None) -> None:
+        await self._set(
+            letter, state=state, error=error, uncertain=letter.uncertain if uncertain is None else uncertain
+        )
 
     async def drop_bot(self, conversation_id: str, why: str) -> None:
         """What the bot has not begun to send in this conversation will not be sent."""

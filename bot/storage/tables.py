@@ -123,7 +123,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("uncertain", Integer, nullable=False),
     Column("correlation", String(36), nullable=False),
-    Column("platform_id", String(200)),
+    Column("platform_id", Text),
     Column("error", Text),
     Column("created_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=False),
@@ -135,6 +135,13 @@ outbox = Table(
         sqlite_where=text("state IN ('pending', 'sending')"),
         postgresql_where=text("state IN ('pending', 'sending')"),
     ),
+)
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("name", String(260), primary_key=True),
+    Column("not_before", Moment, nullable=False),
 )
 
 ticket = Table(

@@ -29,7 +29,9 @@ def dialogues() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("dialogue", tuple(dialogues()))
-async def test_dialogue(dialogue: dict[str, Any], settings: Settings, shipped: Catalogue, understood: Classifier) -> None:
+async def test_dialogue(
+    dialogue: dict[str, Any], settings: Settings, shipped: Catalogue, understood: Classifier
+) -> None:
     async with stage(settings, catalogue=shipped, classifier=understood) as play:
         told: list[str] = []
         for turn in dialogue["turns"]:

@@ -56,7 +56,7 @@ class Inbox:
 
 async def until(condition: Callable[[], bool], within: float = 5.0) -> None:
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - what is waited for lies in servers and adapters alike
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -37,9 +37,3 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.import_module", missing)
     with pytest.raises(SettingsError, match=r"'slack_bolt'.*firstline\[slack\]"):
         adapters.load("slack")
-
-
-def test_the_two_copies_of_runs_are_one_text() -> None:
-    """Adapters know nothing of each other; until they may share a module, the copies must not drift apart."""
-    folder = Path(adapters.__file__).parent
-    assert (folder / "telegram/runs.py").read_text() == (folder / "slack/runs.py").read_text()

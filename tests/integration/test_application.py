@@ -134,9 +134,7 @@ async def test_a_platform_that_breaks_does_not_stop_the_others(
 
     adapter, broken = FakeAdapter(), Broken("broken")
     settings = Settings(data=tmp_path, database_url=database.url, burst_seconds=0)
-    async with build(
-        settings, adapters=[broken, adapter], classifier=FakeClassifier(), catalogue=catalogue
-    ) as app:
+    async with build(settings, adapters=[broken, adapter], classifier=FakeClassifier(), catalogue=catalogue) as app:
         running = asyncio.create_task(app.run(tmp_path / "heartbeat"))
         adapter.incoming.put_nowait(a_message("Guten Tag"))
         await until(lambda: len(adapter.sent) == 1)

@@ -75,7 +75,9 @@ async def test_the_next_message_waits_for_as_long_as_the_platform_wants_between_
         assert await desk.deliver(LANE) == timedelta(seconds=1.5)
 
 
-async def test_a_refused_message_holds_up_its_own_chat_for_as_long_as_the_platform_asks_and_no_other(desk: Desk) -> None:
+async def test_a_refused_message_holds_up_its_own_chat_for_as_long_as_the_platform_asks_and_no_other(
+    desk: Desk,
+) -> None:
     desk.adapter.behaviour.append(DeliveryError("429", retry_after=timedelta(seconds=30)))
     await desk.post("1", "2")
     await desk.post("other", chat="c2")
@@ -342,7 +344,10 @@ async def test_a_take_over_cannot_slip_in_between_the_look_and_the_send(
             tried_when_taken: list[bool] = []
 
             async def take(
-                after: float = n * 0.0003, what: str = text, whose: str = conversation_id, seen: list[bool] = tried_when_taken
+                after: float = n * 0.0003,
+                what: str = text,
+                whose: str = conversation_id,
+                seen: list[bool] = tried_when_taken,
             ) -> None:
                 await busy_for(after)
                 await staff.set_mode(whose, Mode.HUMAN)
@@ -367,4 +372,3 @@ async def test_a_message_that_is_delivered_while_others_arrive_keeps_its_order(d
 
     await asyncio.gather(write(), send())
     assert desk.adapter.texts == [f"{n}" for n in range(10)]
-

@@ -37,6 +37,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("adapter", "chat_id", "thread_id", name=op.f("uq_conversation_adapter_chat_id_thread_id")),
     )
     op.create_table(
+        "lane",
+        sa.Column("name", sa.String(length=260), nullable=False),
+        sa.Column("not_before", bot.storage.tables.Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lane")),
+    )
+    op.create_table(
         "event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", bot.storage.tables.Moment(timezone=True), nullable=False),
@@ -95,7 +101,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("uncertain", sa.Integer(), nullable=False),
         sa.Column("correlation", sa.String(length=36), nullable=False),
-        sa.Column("platform_id", sa.String(length=200), nullable=True),
+        sa.Column("platform_id", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", bot.storage.tables.Moment(timezone=True), nullable=False),
         sa.Column("due_at", bot.storage.tables.Moment(timezone=True), nullable=False),
@@ -161,4 +167,5 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_conversation_id"))
 
     op.drop_table("event")
+    op.drop_table("lane")
     op.drop_table("conversation")

@@ -51,7 +51,7 @@ def catalogue() -> Catalogue:
         examples = tuple(
             Example(text, language, topic, category, "test.yaml", 1) for language in said for text in said[language]
         )
-        answer = {"de": "So geht es.", "en": "Like this."} if topic == "password" else None
+        answer: dict[Language, str] | None = {"de": "So geht es.", "en": "Like this."} if topic == "password" else None
         topics[topic] = Topic(
             topic,
             {"de": topic, "en": topic},
@@ -112,7 +112,8 @@ def test_no_text_is_too_wild(classifier: Classifier, text: str) -> None:
 
 
 def test_greeting_signature_and_quoted_mail_are_not_what_a_message_is_about() -> None:
-    mail = "Guten Tag,\n\ndie Liste bleibt leer.\n\nMit freundlichen Grüßen\nErika Muster\n\n> Am 1. März schrieb ipro:\n> Ihre Schulung"
+    mail = "Guten Tag,\n\ndie Liste bleibt leer.\n\nMit freundlichen Grüßen\nErika Muster\n\n"
+    mail += "> Am 1. März schrieb ipro:\n> Ihre Schulung"
     said = read(mail).text
     assert "liste bleibt leer" in said.casefold()
     assert "Schulung" not in said

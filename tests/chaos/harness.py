@@ -1,0 +1,187 @@
+"""A bot that runs in a process of its own and dies by SIGKILL at a chosen moment of its work.
+
+Nothing of ours is replaced or patched: it dies in the parts that the outside world provides (clock, classifier,
+platform), and where the program says in its log that a commit has happened. The platform is a file: what stands in it
+has been delivered. What stands in the other one has been acknowledged to the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from bot.bootstrap import App, build, now
+from bot.catalogue.load import load
+from bot.config import Settings, shipped_intents
+from bot.model import InboundMessage, Limits, OutboundMessage, Part, Prediction
+from bot.ports import Receive
+from tests.fakes import FakeClassifier, a_message
+
+Moment = Literal[
+    "never",
+    "accepting",  # in the transaction that accepts, before its commit
+    "accepted",  # after its commit, before the platform hears of it
+    "classifying",  # while the turn is handled, outside any transaction
+    "committing",  # in the transaction of the turn, before its commit
+    "handled",  # after its commit, before anything is sent
+    "sending",  # marked as being sent, but the platform has nothing yet
+    "transmitted",  # the platform has it, but that is not yet noted
+    "sent",  # noted
+]
+CATALOGUE = load(shipped_intents())
+"""Loaded once, before processes are forked."""
+
+LOGGED = {"message_accepted": "accepted", "turn_handled": "handled", "sent": "sent"}
+
+
+@dataclass(frozen=True)
+class Life:
+    """What one process is to do. ``within`` bounds it; ``dies_after`` kills it at a random moment instead of a chosen one."""
+
+    folder: Path
+    database_url: str
+    messages: tuple[InboundMessage, ...]
+    dies: Moment = "never"
+    dies_after: float | None = None
+    within: float = 15
+
+    @property
+    def delivered(self) -> Path:
+        return self.folder / "delivered"
+
+    @property
+    def acknowledged(self) -> Path:
+        return self.folder / "acknowledged"
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def some_messages(count: int) -> tuple[InboundMessage, ...]:
+    return tuple(
+        a_message("Der Drucker ist kaputt", chat=f"c{n % 5}", message_id=f"m{n}", adapter="file") for n in range(count)
+    )
+
+
+def live(life: Life) -> None:
+    """Run until every message has been answered, or until death."""
+
+    def at(moment: str) -> None:
+        if moment == life.dies:
+            _die()
+
+    def watch(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        at(LOGGED.get(str(event["event"]), ""))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[watch])
+    if life.dies_after is not None:
+        threading.Timer(life.dies_after, _die).start()
+    asyncio.run(_work(life, at))
+
+
+def hold(folder: Path, ready: Path) -> None:
+    """Hold the embedded database of ``folder`` until killed."""
+
+    async def work() -> None:
+        async with build(Settings(data=folder), adapters=[], classifier=FakeClassifier(), catalogue=CATALOGUE):
+            ready.touch()
+            await asyncio.Event().wait()
+
+    asyncio.run(work())
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    threading.Event().wait()  # the signal may take a moment; nothing more may happen until then
+
+
+class _Classifier(FakeClassifier):
+    def __init__(self, at: Callable[[str], None]) -> None:
+        super().__init__()
+        self._at = at
+
+    def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
+        self._at("classifying")
+        return super().classify(texts)
+
+
+class _File:
+    """A platform that delivers again whatever was not acknowledged, and forgets nothing that it was sent."""
+
+    name = "file"
+    limits = Limits(text=4000, buttons=10)
+
+    def __init__(self, life: Life, at: Callable[[str], None]) -> None:
+        self._life = life
+        self._at = at
+
+    async def run(self, receive: Receive) -> None:
+        acknowledged = set(lines(self._life.acknowledged))
+        for message in self._life.messages:
+            if message.message_id not in acknowledged:
+                await receive(message)
+                _append(self._life.acknowledged, message.message_id)
+
+    def render(self, message: OutboundMessage) -> Sequence[Part]:
+        self._at("committing")
+        return [Part(message.chat, {"text": message.text})]
+
+    async def send(self, part: Part) -> str:
+        self._at("sending")
+        _append(self._life.delivered, f"{part.chat.chat_id} {part.payload['text']!r}")
+        self._at("transmitted")
+        return "1"
+
+    async def close(self) -> None:
+        pass
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("a") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+async def _work(life: Life, at: Callable[[str], None]) -> None:
+    accepting = False
+
+    def clock() -> datetime:
+        if accepting:
+            at("accepting")  # the clock is asked inside the transaction
+        return now()
+
+    adapter = _File(life, at)
+    settings = Settings(data=life.folder, database_url=life.database_url, burst_seconds=0)
+    async with (
+        asyncio.timeout(life.within),
+        build(settings, adapters=[adapter], classifier=_Classifier(at), clock=clock, catalogue=CATALOGUE) as app,
+        app.working(),
+    ):
+        accepting = True
+        await adapter.run(app.receiver)
+        accepting = False
+        while await _open(app):
+            await app.engine.settled()
+            await asyncio.sleep(0.005)
+
+
+async def _open(app: App) -> bool:
+    async with app.store.snapshot() as session:
+        return bool(await session.inbox.waiting() or await session.outbox.waiting())
+
+
+def a_short_life(chance: random.Random) -> float:
+    return chance.uniform(0.1, 0.5)

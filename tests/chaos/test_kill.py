@@ -1,0 +1,154 @@
+"""kill -9 at every boundary: what was acknowledged is answered after the restart, once, or counted as ambiguous."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot.bootstrap import build
+from bot.config import Settings
+from bot.errors import DatabaseError
+from bot.storage import tables
+from tests.chaos import harness
+from tests.chaos.harness import Life, Moment
+from tests.conftest import TestDatabase
+from tests.fakes import FakeClassifier
+
+# Processes are forked from one that has imported everything: each starts in milliseconds, and dies as any process does.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["__main__", "tests.chaos.harness"])
+
+
+def _start(work: Callable[..., None], *arguments: object) -> Any:
+    process = _processes.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+async def _end(process: Any) -> int | None:
+    await asyncio.to_thread(process.join, 30)
+    code: int | None = process.exitcode
+    process.close()
+    return code
+
+
+async def _live(life: Life) -> int | None:
+    return await _end(_start(harness.live, life))
+
+
+async def _rows(database: TestDatabase) -> tuple[Counter[str], Counter[str], int, int]:
+    """States of the inbox, states of the outbox, how many tickets, and how many sends nobody knows the outcome of."""
+    async with database.store().snapshot() as session:
+        inbox = Counter((await session.connection.execute(select(tables.inbox.c.state))).scalars())
+        outbox = Counter((await session.connection.execute(select(tables.outbox.c.state))).scalars())
+        return inbox, outbox, len(await session.tickets.all()), await session.outbox.uncertain_sends()
+
+
+@pytest.mark.parametrize(
+    ("dies", "copies", "ambiguous"),
+    [
+        ("accepting", 1, 0),
+        ("accepted", 1, 0),
+        ("classifying", 1, 0),
+        ("committing", 1, 0),
+        ("handled", 1, 0),
+        ("sending", 1, 1),
+        ("transmitted", 2, 1),
+        ("sent", 1, 0),
+    ],
+)
+async def test_after_kill_9_and_a_restart_the_reply_comes_once(
+    database: TestDatabase, tmp_path: Path, dies: Moment, copies: int, ambiguous: int
+) -> None:
+    """A second copy is possible only where the process died between sending and noting it, and then it is counted."""
+    life = Life(tmp_path, database.url, harness.some_messages(1), dies)
+    assert await _live(life) == -signal.SIGKILL
+    inbox, _, _, _ = await _rows(database)
+    if dies == "accepting":
+        assert (inbox, harness.lines(life.acknowledged)) == (Counter(), [])
+    else:
+        assert inbox.total() == 1
+
+    assert await _live(replace(life, dies="never")) == 0
+    assert await _rows(database) == (Counter(handled=1), Counter(sent=1), 1, ambiguous)
+    assert len(harness.lines(life.delivered)) == copies
+    assert harness.lines(life.acknowledged) == ["m0"]
+
+
+@pytest.mark.parametrize("dies", ["classifying", "committing", "sending"])
+async def test_a_process_that_dies_again_and_again_has_still_only_one_effect(
+    database: TestDatabase, tmp_path: Path, dies: Moment
+) -> None:
+    life = Life(tmp_path, database.url, harness.some_messages(1), dies)
+    for _ in range(3):
+        await _live(life)
+    await _live(replace(life, dies="never"))
+    inbox, outbox, tickets, ambiguous = await _rows(database)
+    assert (inbox, tickets) == (Counter(handled=1), 1)
+    assert len(harness.lines(life.delivered)) <= 1
+    # Two sends of which nobody knows whether they arrived are the end of it: it is then for people to look.
+    assert outbox == (Counter(uncertain=1) if dies == "sending" else Counter(sent=1))
+    assert bool(ambiguous) == (dies == "sending")
+
+
+async def test_under_random_kills_nothing_is_lost_and_nothing_is_done_twice(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    chance = random.Random(20260302)
+    messages = harness.some_messages(60)
+    life, killed = Life(tmp_path, database.url, messages), 0
+    for _ in range(10):
+        code = await _live(replace(life, dies_after=harness.a_short_life(chance)))
+        killed += code == -signal.SIGKILL
+    assert await _live(life) == 0
+    assert killed >= 3, "lives were too long for this to prove anything"
+    inbox, outbox, tickets, ambiguous = await _rows(database)
+    assert inbox == Counter(handled=60)
+    assert tickets == 5, "one for each conversation; what came later joined it"
+    assert set(outbox) <= {"sent", "uncertain"}
+    assert sorted(harness.lines(life.acknowledged)) == sorted(message.message_id for message in messages)
+    delivered = harness.lines(life.delivered)
+    assert outbox["sent"] <= len(delivered) <= outbox.total() + ambiguous
+    await _in_order(database)
+
+
+async def _in_order(database: TestDatabase) -> None:
+    """The turns of each conversation have taken its messages in the order of acceptance, each once."""
+    async with database.store().snapshot() as session:
+        events = (
+            await session.connection.execute(select(tables.event).where(tables.event.c.kind == "turn").order_by("id"))
+        ).all()
+    for conversation in {event.conversation_id for event in events}:
+        taken = [message for e in events if e.conversation_id == conversation for message in e.data["messages"]]
+        assert taken == sorted(set(taken))
+
+
+async def test_a_second_process_on_the_same_embedded_database_is_turned_away_with_a_sentence(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    holder = _start(harness.hold, tmp_path, ready)
+    try:
+        async with asyncio.timeout(20):
+            while not ready.exists():
+                await asyncio.sleep(0.01)
+        with pytest.raises(DatabaseError, match=rf"Another Firstline \(process {holder.pid}\).*FIRSTLINE_DATA"):
+            async with build(
+                Settings(data=tmp_path), adapters=[], classifier=FakeClassifier(), catalogue=harness.CATALOGUE
+            ):
+                pass
+    finally:
+        holder.kill()
+    assert await _end(holder) == -signal.SIGKILL
+    async with build(
+        Settings(data=tmp_path), adapters=[], classifier=FakeClassifier(), catalogue=harness.CATALOGUE
+    ) as app:
+        await app.store.ping()
