@@ -72,7 +72,13 @@ async def test_the_next_message_waits_for_as_long_as_the_platform_wants_between_
 ) -> None:
     async with a_desk(store, catalogue, adapter=FakeAdapter(limits=Limits(4000, 10, pace=1.5))) as desk:
         await desk.post("1", "2")
-        assert await desk.deliver(LANE) == timedelta(seconds=1.5)
+        await desk.deliver(LANE)
+        await desk.post("3")
+        for arrived in (["1"], ["1", "2"]):
+            assert await desk.deliver(LANE) == timedelta(seconds=1.5)
+            assert desk.adapter.texts == arrived
+            desk.clock.advance(timedelta(seconds=1.5))
+            await desk.deliver(LANE)
 
 
 async def test_a_refused_message_holds_up_its_own_chat_for_as_long_as_the_platform_asks_and_no_other(
