@@ -11,9 +11,11 @@ import pytest
 from bot.catalogue.catalogue import Catalogue
 from bot.delivery import CAP, GIVE_UP_AFTER, Delivery
 from bot.desk.overview import letters_overview
+from bot.desk.staff import Desk as StaffDesk
 from bot.errors import DatabaseError, DeliveryError
-from bot.model import Author, Limits, Mode, Part
+from bot.model import Author, ChatRef, Limits, Mode, Part, Person, Priority
 from bot.storage.store import Store
+from bot.storage.tickets import NewTicket
 from tests.conftest import TestDatabase
 from tests.fakes import FakeAdapter, by_name
 from tests.integration.desk import Desk, a_desk, busy_for
@@ -364,6 +366,30 @@ async def test_a_take_over_cannot_slip_in_between_the_look_and_the_send(
             assert state == ("sent" if text in desk.adapter.tried else "dropped")
             if state == "dropped":
                 assert tried_when_taken == [False]
+
+
+async def test_taking_over_a_chat_that_is_being_sent_to_never_fails(
+    desk: Desk, database: TestDatabase, catalogue: Catalogue
+) -> None:
+    """Both lock the conversation and its letters; in different orders they would wait for each other."""
+    others = database.store()
+    staff = StaffDesk(others, desk.engine, by_name(desk.adapter), lambda: catalogue, desk.clock, "de")
+    for n in range(25):
+        chat = f"c{n}"
+        async with others.transaction() as session:
+            conversation_id, _ = await session.conversations.next_seq(ChatRef("fake", chat), desk.clock())
+            ticket = await session.tickets.open(
+                NewTicket(chat, conversation_id, "error", None, None, Priority.NORMAL, "Betreff", {}), desk.clock()
+            )
+        await desk.post("1", "2", chat=chat)
+
+        async def take(number: int = ticket.number, after: float = n * 0.0004) -> None:
+            await busy_for(after)
+            await staff.take(number, Person("mira", "Mira"))
+
+        await asyncio.gather(take(), desk.deliver(f"fake:{chat}"))
+        await desk.deliver_all()
+        assert len([letter for letter in await desk.letters("sent", "dropped") if letter.lane == f"fake:{chat}"]) == 3
 
 
 async def test_a_message_that_is_delivered_while_others_arrive_keeps_its_order(desk: Desk) -> None:
