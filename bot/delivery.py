@@ -66,7 +66,10 @@ class Delivery:
             if letter is None:
                 return None
             now = self.clock()
+            # The conversation's lock comes before anything of the outbox, as for whoever takes over: the other order would deadlock.
             conversation = await session.conversations.get(letter.conversation_id, lock=True)
+            if await session.outbox.oldest(lane) != letter:
+                return timedelta()  # settled by somebody else while this waited for the lock
             if letter.author is Author.BOT and conversation.mode is Mode.HUMAN:
                 return await self._close(session, letter, "dropped", "a person has taken over")
             adapter = self.adapters.get(letter.part.chat.adapter)

@@ -80,10 +80,10 @@ class Outbox:
             )
 
     async def oldest(self, lane: str) -> Letter | None:
-        """The first of the lane that is not settled; nobody else gets it before this transaction ends."""
+        """The first of the lane that is not settled."""
         row = (
             await self._connection.execute(
-                select(_t).where(_t.c.lane == lane, _t.c.state.in_(OPEN)).order_by(_t.c.id).limit(1).with_for_update()
+                select(_t).where(_t.c.lane == lane, _t.c.state.in_(OPEN)).order_by(_t.c.id).limit(1)
             )
         ).one_or_none()
         return None if row is None else _letter(row)

@@ -109,7 +109,7 @@ async def test_nobody_is_woken_for_what_was_rolled_back(store: Store) -> None:
 
 
 async def test_a_transaction_that_is_cancelled_midway_is_undone_and_holds_nobody_up(
-    store: Store, database: TestDatabase, request: pytest.FixtureRequest
+    store: Store, database: TestDatabase
 ) -> None:
     """A console page that is closed, a worker that is stopped: work on the database may be cancelled at any point.
 
