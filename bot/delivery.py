@@ -66,7 +66,7 @@ class Delivery:
             if letter is None:
                 return None
             now = self.clock()
-            # The conversation's lock comes before anything of the outbox, as for whoever takes over: the other order would deadlock.
+            # The conversation's lock comes before anything of the outbox, as for whoever takes over: else the two deadlock.
             conversation = await session.conversations.get(letter.conversation_id, lock=True)
             if await session.outbox.oldest(lane) != letter:
                 return timedelta()  # settled by somebody else while this waited for the lock
