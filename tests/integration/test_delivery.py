@@ -18,7 +18,7 @@ from bot.storage.store import Store
 from bot.storage.tickets import NewTicket
 from tests.conftest import TestDatabase
 from tests.fakes import FakeAdapter, by_name
-from tests.integration.desk import Desk, a_desk, busy_for
+from tests.integration.desk import Desk, a_desk, busy_for, until
 
 LANE = "fake:c1"
 NOW = timedelta()
@@ -40,7 +40,7 @@ async def _crash_while_sending(desk: Desk, *, arrived: bool) -> None:
 
     desk.adapter.behaviour.appendleft(hang)
     sending = asyncio.create_task(_deliver(desk))
-    await hangs.wait()
+    await until(hangs.is_set)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
 
@@ -265,7 +265,7 @@ async def test_a_sender_that_comes_back_late_does_not_overwrite_what_became_of_t
     desk.adapter.behaviour.append(hang)
     await desk.post("1")
     late = asyncio.create_task(_deliver(desk))
-    await hangs.wait()
+    await until(hangs.is_set)
     other = Delivery(database.store(), by_name(desk.adapter), desk.clock, random.Random(1))
     await other(LANE)
     released.set()
