@@ -157,6 +157,7 @@ class Matter:
     ``start`` and ``end`` are the span in the message. ``categories`` and ``topics`` are ranked, best first; the probabilities of
     ``categories`` sum to 1. ``faq`` is the topic whose approved answer fits first, if any, with its probability. ``vague`` is the
     probability that the text says too little to be decided. ``source`` names the stage that decided: exact, fuzzy, statistical.
+    ``products`` are the ids of the products that it names, ours and those of others, as the company's file has them.
     """
 
     start: int
@@ -168,6 +169,7 @@ class Matter:
     vague: float
     source: str
     nearest: tuple[Neighbour, ...] = ()
+    products: tuple[str, ...] = ()
 
     @property
     def category(self) -> Category:

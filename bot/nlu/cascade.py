@@ -19,6 +19,7 @@ from bot.model import Candidate, Category, Matter, Neighbour, Prediction
 from bot.nlu.encoder import Encoder
 from bot.nlu.language import Detector
 from bot.nlu.lexical import Lexicon, Match
+from bot.nlu.products import Products
 from bot.nlu.split import Judged, split
 from bot.nlu.statistical import Floats, Model, Scores
 from bot.nlu.text import Piece, read
@@ -87,6 +88,7 @@ class CascadeClassifier:
             [read(example.text).text for example in self._examples],
             [Kind(example.topic, example.category).label for example in self._examples],
         )
+        self._products = Products(catalogue.company.products, catalogue.company.third_party)
         kinds = tuple(map(Kind.of, trained.model.labels))
         self._topics = tuple(dict.fromkeys(kind.topic for kind in kinds))
         topics = catalogue.topics
@@ -148,6 +150,7 @@ class CascadeClassifier:
             vague=float(topics @ self._is_vague),
             source=source,
             nearest=self._nearest(scores, row, match),
+            products=self._products.find(piece.text),
         )
 
     def _faq(self, topics: Floats) -> tuple[str, float] | None:

@@ -16,7 +16,7 @@ READ = 512
 _WINDOW_HEAD, _WINDOW_TAIL = 6000, 2000  # characters that are looked at to find those
 _LONGEST_WORD = 60  # nobody writes longer ones; keyboard noise and base64 do
 
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
 
 
@@ -109,7 +109,7 @@ def clean(text: str) -> str:
 
 def fold(text: str) -> str:
     """``text`` as spellings are compared: lower case, umlauts written out, other accents dropped, digits as 0."""
-    text = clean(text).lower().translate(_UMLAUTS)
+    text = clean(text).lower().translate(UMLAUTS)
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return re.sub(r"\d+", "0", text)

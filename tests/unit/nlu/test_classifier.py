@@ -62,7 +62,8 @@ def catalogue() -> Catalogue:
             vague=topic == "vague",
             examples=examples,
         )
-    return Catalogue("test", topics, Agreement("1", {}, {}, Costs(30, 3, 1.5, 1, 0.7, 8)), Company({}, {}, {}), {})
+    company = Company({}, {"intrexx": ("Intrexx",)}, {"outlook": ("Outlook",)})
+    return Catalogue("test", topics, Agreement("1", {}, {}, Costs(30, 3, 1.5, 1, 0.7, 8)), company, {})
 
 
 @pytest.fixture(scope="module", params=["none", "auto"])
@@ -81,6 +82,12 @@ def test_what_stands_in_the_examples_is_known_however_it_is_written(classifier: 
 def test_a_text_without_content_is_known_to_say_too_little(classifier: Classifier) -> None:
     (prediction,) = classifier.classify(["geht nicht!!!"])
     assert prediction.matters[0].vague > 0.5
+
+
+def test_the_products_that_a_matter_names_are_told_ours_and_those_of_others(classifier: Classifier) -> None:
+    named, unnamed = classifier.classify(["Export aus Intrexx nach outlok stürzt ab", "Die Liste bleibt leer"])
+    assert named.matters[0].products == ("intrexx", "outlook")
+    assert unnamed.matters[0].products == ()
 
 
 def test_the_language_is_told_and_not_guessed(classifier: Classifier) -> None:
