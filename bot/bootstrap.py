@@ -21,7 +21,6 @@ import structlog
 from pydantic import SecretStr
 
 import adapters as adapters_registry
-from bot import nlu
 from bot.catalogue.catalogue import Catalogue
 from bot.catalogue.load import load as load_catalogue
 from bot.config import Settings
@@ -32,8 +31,10 @@ from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine.embedded import EmbeddedEngine
-from bot.errors import DatabaseError, FirstlineError, SettingsError
+from bot.errors import DatabaseError, SettingsError
+from bot.knowledge import Knowledge
 from bot.ports import ChatAdapter, Classifier, Clock
+from bot.reload import KnowledgeBase
 from bot.storage import migrate
 from bot.storage.database import Database
 from bot.storage.store import Store
@@ -53,37 +54,6 @@ def now() -> datetime:
 
 
 @dataclass
-class Knowledge:
-    """The catalogue in force and the classifier that was trained from it; both are replaced together or not at all."""
-
-    settings: Settings
-    catalogue: Catalogue
-    understanding: Understanding
-
-    async def reload(self) -> bool:
-        """Load, check and train aside, then swap. False, and the last good catalogue stays, when the files have problems."""
-        try:
-            catalogue = await asyncio.to_thread(load_catalogue, self.settings.intents)
-            classifier = await _trained(self.settings, catalogue)
-        except FirstlineError as error:
-            log.error("catalogue_refused", in_force=self.catalogue.version, error=str(error))
-            return False
-        self.catalogue, self.understanding.classifier = catalogue, classifier
-        log.info("catalogue_loaded", catalogue=catalogue.version)
-        return True
-
-
-async def _trained(settings: Settings, catalogue: Catalogue) -> Classifier:
-    return await asyncio.to_thread(
-        nlu.load,
-        catalogue,
-        encoder=settings.encoder,
-        cache_dir=settings.data / "models",
-        threads=settings.threads,
-    )
-
-
-@dataclass
 class App:
     """Everything joined. ``adapters`` may be filled until ``run``."""
 
@@ -92,7 +62,7 @@ class App:
     understanding: Understanding
     receiver: Receiver
     desk: Desk
-    knowledge: Knowledge
+    knowledge: KnowledgeBase
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -139,7 +109,7 @@ class App:
             loop.add_signal_handler(signal_, stop.set)
         reloads: set[asyncio.Task[bool]] = set()
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.knowledge.reload())))
-        log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.catalogue.version)
+        log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
@@ -180,7 +150,9 @@ async def build(
     """
     catalogue = catalogue or load_catalogue(settings.intents)
     if classifier is None:
-        classifier = await _trained(settings, catalogue)
+        knowledge = await asyncio.to_thread(Knowledge.trained, catalogue, settings)
+    else:
+        knowledge = Knowledge(catalogue, classifier)
     database = Database(settings.resolved_database_url)
     with contextlib.ExitStack() as stack:
         if database.is_sqlite:
@@ -191,7 +163,7 @@ async def build(
         else:
             await migrate.require_current(database)
         store = Store(database)
-        application = _joined(settings, store, catalogue, classifier, adapters, clock)
+        application = _joined(settings, store, KnowledgeBase(settings, knowledge), adapters, clock)
         try:
             yield application
         finally:
@@ -214,15 +186,13 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 def _joined(
     settings: Settings,
     store: Store,
-    catalogue: Catalogue,
-    classifier: Classifier,
+    knowledge: KnowledgeBase,
     adapters: Sequence[ChatAdapter] | None,
     clock: Clock,
 ) -> App:
     chosen = list(adapters) if adapters is not None else [_adapter(name, settings) for name in settings.adapter_names]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in chosen}
-    understanding = Understanding(classifier)
-    knowledge = Knowledge(settings, catalogue, understanding)
+    understanding = Understanding()
 
     async def handle(lane: str) -> timedelta | None:
         return await worker(lane)
@@ -239,13 +209,13 @@ def _joined(
         engine=engine,
         adapters=by_name,
         understanding=understanding,
-        catalogue=lambda: knowledge.catalogue,
+        knowledge=lambda: knowledge.in_force,
         clock=clock,
         burst=settings.burst,
         default_language=settings.default_language,
     )
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
-    desk = Desk(store, engine, by_name, lambda: knowledge.catalogue, clock, settings.default_language)
+    desk = Desk(store, engine, by_name, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
     return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, by_name)
 
 

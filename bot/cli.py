@@ -127,7 +127,7 @@ def chat(
             )
             application.adapters[terminal.name] = terminal
             if chosen == "rich":
-                _welcome(application.knowledge.catalogue.version)
+                _welcome(application.knowledge.in_force.version)
             async with application.working():
                 await terminal.run(application.receiver)
 

@@ -23,6 +23,7 @@ from bot.dialogue.decisions import Answer, Decision, OpenTicket, Relay, needs_ti
 from bot.dialogue.speak import Reply, notice, speak
 from bot.dialogue.turn import Outcome, Turn
 from bot.errors import ConflictError
+from bot.knowledge import Knowledge
 from bot.model import (
     Author,
     Conversation,
@@ -48,13 +49,13 @@ ELSEWHERE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Worker:
-    """Handles the lanes of the kind HANDLE, which are conversations. ``catalogue`` gives the catalogue in force."""
+    """Handles the lanes of the kind HANDLE, which are conversations. ``knowledge`` gives what is in force."""
 
     store: Store
     engine: Engine
     adapters: Mapping[str, ChatAdapter]
     understanding: Understanding
-    catalogue: Callable[[], Catalogue]
+    knowledge: Callable[[], Knowledge]
     clock: Clock
     burst: timedelta
     default_language: Language
@@ -72,9 +73,10 @@ class Worker:
             return delay
         turn = _oldest_turn(waiting)
         log_ = log.bind(correlation=turn[0].correlation, conversation=conversation_id)
+        knowledge = self.knowledge()  # one pair for the whole turn, whatever is loaded meanwhile
         try:
-            outcome = await self._decided(conversation, turn)
-            await self._commit(conversation, turn, outcome)
+            outcome = await self._decided(conversation, turn, knowledge)
+            await self._commit(conversation, turn, outcome, knowledge.catalogue)
         except ConflictError:
             log_.info("turn_overtaken")  # somebody else changed the conversation: read it again and decide anew
         except Exception as error:
@@ -95,12 +97,12 @@ class Worker:
         due = min(last.received_at + self.burst, first.received_at + 4 * self.burst)
         return max(due - now, timedelta()) or None
 
-    async def _decided(self, conversation: Conversation, turn: Sequence[Received]) -> Outcome:
+    async def _decided(self, conversation: Conversation, turn: Sequence[Received], knowledge: Knowledge) -> Outcome:
         text = "\n".join(r.message.text for r in turn if r.message.text.strip())
         texts = [text]
         if conversation.pending is not None:
             texts.append(f"{conversation.pending.data.get('text', '')}\n{text}")
-        predictions = await self.understanding.of(texts)
+        predictions = await self.understanding.of(texts, knowledge.classifier)
         return decide(
             conversation,
             Turn(
@@ -111,12 +113,14 @@ class Worker:
                 action=turn[0].message.action,
                 attachments=tuple(attachment for r in turn for attachment in r.message.attachments),
             ),
-            self.catalogue(),
+            knowledge.catalogue,
             self.default_language,
         )
 
-    async def _commit(self, conversation: Conversation, turn: Sequence[Received], outcome: Outcome) -> None:
-        catalogue, now = self.catalogue(), self.clock()
+    async def _commit(
+        self, conversation: Conversation, turn: Sequence[Received], outcome: Outcome, catalogue: Catalogue
+    ) -> None:
+        now = self.clock()
         async with self.store.transaction() as session:
             after = outcome.conversation
             tickets: dict[int, str] = {}
@@ -226,7 +230,7 @@ class Worker:
                 waiting = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
                 await session.conversations.save(waiting, now)
                 language = conversation.language or self.default_language
-                reply = notice(self.catalogue(), language, "ticket.failed", ticket.key)
+                reply = notice(self.knowledge().catalogue, language, "ticket.failed", ticket.key)
                 with contextlib.suppress(
                     UnsayableError
                 ):  # the fault may be in saying; the ticket is there all the same

@@ -13,21 +13,19 @@ from bot.ports import Classifier
 
 BATCH = 32
 
-Waiting = tuple[str, "asyncio.Future[Prediction]"]
+Waiting = tuple[Classifier, str, "asyncio.Future[Prediction]"]
 
 
 class Understanding:
-    def __init__(self, classifier: Classifier) -> None:
-        self.classifier = classifier
-        """May be replaced while running: a batch uses the one that it began with."""
+    def __init__(self) -> None:
         self._waiting: asyncio.Queue[Waiting] = asyncio.Queue()
 
-    async def of(self, texts: Sequence[str]) -> list[Prediction]:
-        """The prediction for each text, once ``run`` gets to them. Raises what the classifier raises for one of them."""
+    async def of(self, texts: Sequence[str], classifier: Classifier) -> list[Prediction]:
+        """The prediction of ``classifier`` for each text, once ``run`` gets to them. Raises what it raises for one of them."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Prediction]] = [loop.create_future() for _ in texts]
-        for waiting in zip(texts, futures, strict=True):
-            self._waiting.put_nowait(waiting)
+        for text, future in zip(texts, futures, strict=True):
+            self._waiting.put_nowait((classifier, text, future))
         return list(await asyncio.gather(*futures))
 
     async def run(self) -> None:
@@ -36,17 +34,21 @@ class Understanding:
             batch = [await self._waiting.get()]
             while len(batch) < BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            for (_, future), result in zip(batch, await self._classified([text for text, _ in batch]), strict=True):
-                if future.done():  # whoever asked has been cancelled meanwhile
-                    continue
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+            # Two classifiers meet in a batch only while one takes over from the other.
+            for classifier in {id(classifier): classifier for classifier, _, _ in batch}.values():
+                asked = [(text, future) for each, text, future in batch if each is classifier]
+                results = await self._classified([text for text, _ in asked], classifier)
+                for (_, future), result in zip(asked, results, strict=True):
+                    if future.done():  # whoever asked has been cancelled meanwhile
+                        continue
+                    if isinstance(result, Exception):
+                        future.set_exception(result)
+                    else:
+                        future.set_result(result)
 
-    async def _classified(self, texts: list[str]) -> list[Prediction | Exception]:
+    async def _classified(self, texts: list[str], classifier: Classifier) -> list[Prediction | Exception]:
         try:
-            predictions: list[Prediction | Exception] = list(await asyncio.to_thread(self.classifier.classify, texts))
+            predictions: list[Prediction | Exception] = list(await asyncio.to_thread(classifier.classify, texts))
             if len(predictions) != len(texts):
                 raise ValueError(f"{len(texts)} texts gave {len(predictions)} predictions")
             return predictions
@@ -54,4 +56,4 @@ class Understanding:
             if len(texts) == 1:
                 return [error]
         # One text that cannot be classified must not fail its neighbours.
-        return [result for text in texts for result in await self._classified([text])]
+        return [result for text in texts for result in await self._classified([text], classifier)]

@@ -17,15 +17,15 @@ async def test_a_bad_edit_leaves_the_last_good_catalogue_in_force(
     shutil.copytree(settings.intents, folder)
     own = settings.model_copy(update={"intents": folder, "encoder": "none", "database_url": "sqlite+aiosqlite://"})
     async with build(own, adapters=[], classifier=understood) as app:
-        before = app.knowledge.catalogue
+        before = app.knowledge.in_force
         topic = folder / "faq" / "terms_agb.yaml"
         good = topic.read_text(encoding="utf-8")
 
         topic.write_text(good.replace("category:", "categry:"), encoding="utf-8")
         assert not await app.knowledge.reload()
-        assert app.knowledge.catalogue is before
-        assert app.understanding.classifier is understood
+        assert app.knowledge.in_force is before
+        assert before.classifier is understood
         for file in folder.rglob("*.yaml"):
             file.unlink()
         assert not await app.knowledge.reload()
-        assert app.knowledge.catalogue is before
+        assert app.knowledge.in_force is before

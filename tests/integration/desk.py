@@ -18,8 +18,8 @@ from bot.desk.handle import Worker
 from bot.desk.lanes import DELIVER, HANDLE, waiting
 from bot.desk.receive import Receiver
 from bot.desk.understand import Understanding
+from bot.knowledge import Knowledge
 from bot.model import Author, ChatRef, Conversation, InboundMessage, Mode, Part, Ticket
-from bot.ports import Classifier
 from bot.storage import tables
 from bot.storage.events import Event
 from bot.storage.outbox import Draft, Letter
@@ -41,8 +41,10 @@ class InboxRow:
     attempts: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
+    """``knowledge`` may be replaced, as a reload does."""
+
     store: Store
     adapter: FakeAdapter
     classifier: FakeClassifier
@@ -51,6 +53,7 @@ class Desk:
     receive: Receiver
     work: Worker
     deliver: Delivery
+    knowledge: Knowledge
 
     async def handle_all(self) -> None:
         """Let the worker go on until it is done, moving the clock over every pause that it asks for."""
@@ -148,8 +151,8 @@ async def a_desk(
     """A desk whose engine wakes nothing: the test calls the parts itself."""
     adapter, classifier, clock = adapter or FakeAdapter(), classifier or FakeClassifier(), clock or FakeClock()
     engine, adapters = WakeLog(), by_name(adapter)
-    async with _understanding(classifier) as understanding:
-        yield Desk(
+    async with _understanding() as understanding:
+        desk = Desk(
             store=store,
             adapter=adapter,
             classifier=classifier,
@@ -161,13 +164,15 @@ async def a_desk(
                 engine=engine,
                 adapters=adapters,
                 understanding=understanding,
-                catalogue=lambda: catalogue,
+                knowledge=lambda: desk.knowledge,
                 clock=clock,
                 burst=BURST,
                 default_language="de",
             ),
             deliver=Delivery(store, adapters, clock, random.Random(1)),
+            knowledge=Knowledge(catalogue, classifier),
         )
+        yield desk
 
 
 async def until(true: Callable[[], bool], *, within: float = 10) -> None:
@@ -186,8 +191,8 @@ async def busy_for(seconds: float) -> None:
 
 
 @asynccontextmanager
-async def _understanding(classifier: Classifier) -> AsyncIterator[Understanding]:
-    understanding = Understanding(classifier)
+async def _understanding() -> AsyncIterator[Understanding]:
+    understanding = Understanding()
     task = asyncio.create_task(understanding.run())
     try:
         yield understanding

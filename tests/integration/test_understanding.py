@@ -5,24 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
 from bot.desk.understand import BATCH, Understanding
-from bot.model import Category
+from bot.model import Category, Prediction
 from bot.ports import Classifier
 from tests.fakes import FakeClassifier, ShortClassifier
 from tests.integration.desk import until
 
 
+@dataclass
+class Asking:
+    """Whoever asks names the classifier; here it is the same one until it is replaced."""
+
+    understanding: Understanding
+    classifier: Classifier
+
+    async def of(self, texts: Sequence[str]) -> list[Prediction]:
+        return await self.understanding.of(texts, self.classifier)
+
+
 @asynccontextmanager
-async def _running(classifier: Classifier) -> AsyncIterator[Understanding]:
-    understanding = Understanding(classifier)
+async def _running(classifier: Classifier) -> AsyncIterator[Asking]:
+    understanding = Understanding()
     task = asyncio.create_task(understanding.run())
     try:
-        yield understanding
+        yield Asking(understanding, classifier)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -99,13 +111,22 @@ async def test_a_turn_that_is_given_up_does_not_disturb_the_others_of_its_batch(
         assert len(await understanding.of(["drei"])) == 1
 
 
-async def test_a_classifier_that_is_replaced_is_asked_from_the_next_batch_on() -> None:
+async def test_while_one_classifier_takes_over_from_another_each_text_is_read_by_the_one_that_it_was_meant_for() -> (
+    None
+):
     old, new = FakeClassifier(), FakeClassifier()
+    old.gate = threading.Event()
     async with _running(old) as understanding:
-        await understanding.of(["alt"])
+        first = asyncio.create_task(understanding.of(["alt"]))
+        await until(old.entered.is_set)
+        late = asyncio.create_task(understanding.of(["noch alt"]))
+        await asyncio.sleep(0)
         understanding.classifier = new
-        await understanding.of(["neu"])
-    assert (old.batches, new.batches) == ([["alt"]], [["neu"]])
+        others = [asyncio.create_task(understanding.of([text])) for text in ("neu", "ganz neu")]
+        await asyncio.sleep(0.01)
+        old.gate.set()
+        await asyncio.gather(first, late, *others)
+    assert (old.batches, new.batches) == ([["alt"], ["noch alt"]], [["neu", "ganz neu"]])
 
 
 async def test_a_classifier_that_gives_too_few_predictions_fails_the_turn_and_not_the_process() -> None:
