@@ -10,11 +10,11 @@ from pathlib import Path
 from bot.catalogue.catalogue import Catalogue
 from bot.nlu import cache
 from bot.nlu.cascade import CascadeClassifier, Trained
-from bot.nlu.encoder import load_encoder
+from bot.nlu.encoder import Encoder, load_encoder
 from bot.nlu.threads import limit_threads
 from bot.ports import Classifier
 
-__all__ = ["load"]
+__all__ = ["load", "trained"]
 
 
 def load(catalogue: Catalogue, *, encoder: str = "auto", cache_dir: Path | None = None, threads: int = 1) -> Classifier:
@@ -34,3 +34,8 @@ def load(catalogue: Catalogue, *, encoder: str = "auto", cache_dir: Path | None 
     if cache_dir:
         cache.store(cache_dir, name, trained.arrays())
     return CascadeClassifier(catalogue, encode, trained)
+
+
+def trained(catalogue: Catalogue, encoder: Encoder) -> Classifier:
+    """A classifier for ``catalogue``, trained now and kept nowhere. Raises CatalogueError for a catalogue without examples."""
+    return CascadeClassifier(catalogue, encoder, Trained.train(catalogue, encoder))
