@@ -6,15 +6,22 @@ Pure; it must not know where customers are stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 from rapidfuzz import fuzz, utils
 
 from bot.agreement.calendar import Hours
-from bot.model import Category
+from bot.model import Category, Priority
+
+Address = Literal["sie", "du"]
+
+HOME = "Europe/Berlin"
+"""Where a day begins and ends for a contract that names no hours."""
 
 SIMILAR_NAME = 88.0
 """RapidFuzz's token-set ratio from which two company names are taken for the same; the number must match to the digit as well."""
@@ -35,34 +42,91 @@ class Level(StrEnum):
 class Contract:
     """A maintenance contract. ``covers`` are categories that the agreement excludes and this contract includes.
 
-    ``first_response`` is the promised time until somebody answers, in business time; None: as soon as possible.
+    ``products`` are ids of the company's products; none: all of them. ``modules`` is what the contract names beyond that, in its
+    own words. ``first_response`` and, for a priority that differs, ``responses`` is the promised time until somebody answers, in
+    business time; None: as soon as possible. Both days of validity belong to the contract; None: without end.
     """
 
+    number: str = ""
     valid_from: date | None = None
     valid_until: date | None = None
     products: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     covers: frozenset[Category] = frozenset()
     hours: Hours | None = None
     first_response: timedelta | None = None
+    responses: Mapping[Priority, timedelta] = field(default_factory=dict)
 
     def in_force(self, moment: datetime) -> bool:
-        day = moment.date()
+        day = moment.astimezone(ZoneInfo(self.hours.zone if self.hours else HOME)).date()
         return (self.valid_from is None or self.valid_from <= day) and (
             self.valid_until is None or day <= self.valid_until
         )
 
+    def response(self, priority: Priority = Priority.NORMAL) -> timedelta | None:
+        return self.responses.get(priority, self.first_response)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person of the customer whom staff may turn to."""
+
+    name: str
+    email: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """``number`` is the customer number; ``contract`` None: no maintenance contract."""
+    """``number`` is the customer number, ``email`` the business address that codes are sent to, ``address`` how its people are
+    spoken to. ``active`` False: no customer any more, whatever the contracts say.
+    """
 
     id: str
     name: str
     number: str
-    contract: Contract | None = None
+    contracts: tuple[Contract, ...] = ()
+    email: str | None = None
+    address: Address = "sie"
+    contacts: tuple[Contact, ...] = ()
+    active: bool = True
 
     def entitled(self, moment: datetime) -> bool:
-        return self.contract is not None and self.contract.in_force(moment)
+        return bool(self.in_force(moment))
+
+    def in_force(self, moment: datetime) -> tuple[Contract, ...]:
+        return tuple(contract for contract in self.contracts if self.active and contract.in_force(moment))
+
+    def contract(self, moment: datetime, products: Iterable[str] = ()) -> Contract | None:
+        """The contract in force that a matter falls under: one that names one of its ``products``, else one for all products, else
+        the first; None when none is in force.
+        """
+        named = frozenset(products)
+        return min(
+            self.in_force(moment),
+            key=lambda contract: 0 if named & set(contract.products) else 1 if not contract.products else 2,
+            default=None,
+        )
+
+    def covers(self, category: Category, moment: datetime, products: Iterable[str] = ()) -> bool:
+        """Whether a contract in force includes what the agreement excludes, for these products if the matter names some."""
+        named = frozenset(products)
+        return any(
+            category in contract.covers and (not named or not contract.products or bool(named & set(contract.products)))
+            for contract in self.in_force(moment)
+        )
+
+    def lapsed(self, moment: datetime) -> Contract | None:
+        """Of the contracts that are over, the one that ended last."""
+        over = [
+            contract
+            for contract in self.contracts
+            if contract.valid_until is not None and not contract.in_force(moment) and not _to_come(contract, moment)
+        ]
+        return max(over, key=lambda contract: contract.valid_until or date.max, default=None)
+
+
+def _to_come(contract: Contract, moment: datetime) -> bool:
+    return contract.valid_from is not None and contract.valid_from > moment.date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.conversations import Conversations
+from bot.storage.customers import Customers
 from bot.storage.database import Database
 from bot.storage.events import Events
 from bot.storage.inbox import Inbox
@@ -30,6 +31,7 @@ class Session:
         self.outbox = Outbox(connection)
         self.tickets = Tickets(connection)
         self.events = Events(connection)
+        self.customers = Customers(connection)
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -128,6 +129,8 @@ outbox = Table(
     Column("created_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=False),
     Column("sent_at", Moment),
+    Column("expires_at", Moment),
+    Column("secret", Integer, nullable=False, server_default="0"),
     Index(
         "ix_outbox_open",
         "lane",
@@ -174,4 +177,84 @@ event = Table(
     Column("ticket", BigInteger, index=True),
     Column("correlation", String(36)),
     Column("data", JSON, nullable=False),
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("number", String(60), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("email", String(254)),
+    Column("address", String(3), nullable=False),
+    Column("contacts", JSON, nullable=False),
+    Column("active", Integer, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+contract = Table(
+    "contract",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("number", String(60), nullable=False),
+    Column("valid_from", Date),
+    Column("valid_until", Date),
+    Column("products", JSON, nullable=False),
+    Column("modules", JSON, nullable=False),
+    Column("covers", JSON, nullable=False),
+    Column("hours", Text),
+    Column("region", String(10)),
+    Column("responses", JSON, nullable=False),
+    UniqueConstraint("organisation_id", "number"),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("adapter", String(40), primary_key=True),
+    Column("user_id", String(200), primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), primary_key=True, index=True),
+    Column("level", String(10), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("how", String(40), nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+channel = Table(
+    "channel",
+    metadata,
+    Column("adapter", String(40), primary_key=True),
+    Column("chat_id", String(200), primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("how", String(40), nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("email", String(254)),
+    Column("person", String(200), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+code = Table(
+    "code",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("adapter", String(40), nullable=False),
+    Column("user_id", String(200), nullable=False),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("salt", String(32), nullable=False),
+    Column("code_hash", String(128), nullable=False),
+    Column("wrong", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+    Index("ix_code_person", "adapter", "user_id"),
 )
