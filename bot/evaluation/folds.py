@@ -15,8 +15,9 @@ from rapidfuzz import fuzz, process
 from bot.catalogue.catalogue import Catalogue, Example, Topic
 from bot.evaluation.judging import Judged, Labelled, judge_all
 from bot.nlu import trained
-from bot.nlu.encoder import Encoder, Vectors
+from bot.nlu.encoder import Encoder, Vectors, load_encoder
 from bot.nlu.text import fold, words
+from bot.nlu.threads import limit_threads
 
 FOLDS = 5
 SEED = 7
@@ -25,17 +26,23 @@ TWIN = 92.0
 
 
 def cross_validated(
-    catalogue: Catalogue, encoder: Encoder, *, folds: int = FOLDS, told: Callable[[int], None] = lambda _: None
+    catalogue: Catalogue,
+    encoder: str,
+    *,
+    threads: int = 1,
+    folds: int = FOLDS,
+    told: Callable[[int], None] = lambda _: None,
 ) -> tuple[Judged, ...]:
     """Each example in the order of the catalogue, as if a customer had written it to a bot that does not know it.
 
     Twins are held out together: a customer's sentence is no variant of one that the author has just written, so an example that is
     judged with its twin still in the training would only show that the bot can repeat it. ``told`` hears of each fold that is
-    done, counted from 1. The same catalogue gives the same folds.
+    done, counted from 1. The same catalogue gives the same folds. ``encoder`` and ``threads`` are those of ``nlu.load``.
     """
     examples = catalogue.examples
     fold_of = assigned(examples, folds)
-    remembering = Remembering(encoder)
+    limit_threads(threads)
+    remembering = Remembering(load_encoder(encoder, threads))
     judged: dict[int, Judged] = {}
     for number in range(folds):
         held_out = [row for row, fold_ in enumerate(fold_of) if fold_ == number]

@@ -1,0 +1,9 @@
+"""The commands for admins who write intent files: ``firstline intents``.
+
+Each module registers its own; none holds logic, what is shown comes from below.
+"""
+
+from bot.cli_intents import checking, evaluating, trying
+from bot.cli_intents.common import in_force, intents, rows_of
+
+__all__ = ["checking", "evaluating", "in_force", "intents", "rows_of", "trying"]
