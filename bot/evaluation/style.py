@@ -16,7 +16,7 @@ section { background:var(--card); border:1px solid var(--rule); border-radius:.6
 ul { padding-left:1.2rem; margin:.4rem 0 }
 .wide { overflow-x:auto }
 table { border-collapse:collapse; width:100% }
-@media (max-width:34rem) { main { padding:.5rem } section { padding:.8rem .7rem } 
+@media (max-width:34rem) { main { padding:.5rem } section { padding:.8rem .7rem }
   th, td { padding:.3rem .3rem !important } table { font-size:.88rem } }
 th, td { padding:.35rem .6rem; border-bottom:1px solid var(--rule); text-align:right; font-variant-numeric:tabular-nums }
 tbody th { text-align:left; font-weight:400 } tbody tr:nth-child(-n+3):not(:first-child) th { font-weight:650 }
