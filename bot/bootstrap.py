@@ -154,22 +154,21 @@ async def build(
     else:
         knowledge = Knowledge(catalogue, classifier)
     database = Database(settings.resolved_database_url)
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+        path = database.url.database
+        if database.is_sqlite and path and path != ":memory:":
+            stack.enter_context(_alone(Path(path)))
+        stack.push_async_callback(database.close)
         if database.is_sqlite:
-            path = database.url.database
-            if path and path != ":memory:":
-                stack.enter_context(_alone(Path(path)))
             await migrate.upgrade(database)
         else:
             await migrate.require_current(database)
-        store = Store(database)
-        application = _joined(settings, store, KnowledgeBase(settings, knowledge), adapters, clock)
+        application = _joined(settings, Store(database), KnowledgeBase(settings, knowledge), adapters, clock)
         try:
             yield application
         finally:
             for adapter in application.adapters.values():
                 await adapter.close()
-            await store.close()
 
 
 @asynccontextmanager
@@ -190,8 +189,9 @@ def _joined(
     adapters: Sequence[ChatAdapter] | None,
     clock: Clock,
 ) -> App:
-    chosen = list(adapters) if adapters is not None else [_adapter(name, settings) for name in settings.adapter_names]
-    by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in chosen}
+    if adapters is None:
+        adapters = [*(_adapter(name, settings) for name in settings.adapter_names), *mail(settings)]
+    by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     understanding = Understanding()
 
     async def handle(lane: str) -> timedelta | None:
@@ -236,6 +236,32 @@ def _adapter(name: str, settings: Settings) -> ChatAdapter:
                 base_url=settings.slack_api_url,
             )
     raise SettingsError(f"The adapter {name!r} cannot be run as a service; use `firstline chat` for the terminal.")
+
+
+def mail(settings: Settings) -> Sequence[ChatAdapter]:
+    """The adapter that only sends mail, where a server for it is set; else none. Raises SettingsError."""
+    if settings.smtp_host is None:
+        return ()
+    if settings.smtp_from is None:
+        raise SettingsError(
+            "FIRSTLINE_SMTP_FROM is not set: mail needs a sender, as in Helpdesk <helpdesk@example.com>."
+        )
+    if settings.smtp_password is not None and settings.smtp_security == "none":
+        raise SettingsError(
+            "FIRSTLINE_SMTP_SECURITY is none, so the password would travel readable: use starttls or tls."
+        )
+    try:
+        adapter = adapters_registry.load("mail")(
+            settings.smtp_host,
+            settings.smtp_port,
+            sender=settings.smtp_from,
+            security=settings.smtp_security,
+            user=settings.smtp_user,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        )
+    except ValueError as error:
+        raise SettingsError(f"FIRSTLINE_SMTP_FROM: {error}.") from None
+    return (adapter,)
 
 
 def _needed(secret: SecretStr | None, name: str) -> str:

@@ -104,7 +104,7 @@ def chat(
 ) -> None:
     """Talk to the bot in the terminal, or pipe in a transcript: one line, one message."""
     from adapters.terminal import Format, TerminalAdapter
-    from bot.bootstrap import build
+    from bot.bootstrap import build, mail
 
     if form not in ("auto", "rich", "plain", "json"):
         raise typer.BadParameter("--format takes auto, rich, plain or json")
@@ -116,7 +116,7 @@ def chat(
     chosen = cast("Format", form if form != "auto" else "rich" if typed and sys.stdout.isatty() else "plain")
 
     async def work() -> None:
-        async with build(settings, adapters=[]) as application:
+        async with build(settings, adapters=mail(settings)) as application:
             settings.data.mkdir(parents=True, exist_ok=True)
             terminal = TerminalAdapter(
                 answered=application.engine.settled,

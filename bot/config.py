@@ -43,6 +43,14 @@ class Settings(BaseSettings):
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb- token of the Slack app")
     slack_app_token: SecretStr | None = Field(default=None, description="xapp- token for Socket Mode")
     slack_api_url: str | None = Field(default=None, description="another Web API server than Slack's own")
+    telegram_bot_name: str | None = Field(default=None, description="the bot's @name, for the links of invitations")
+    slack_app_id: str | None = Field(default=None, description="A... id of the Slack app, for the links of invitations")
+    smtp_host: str | None = Field(default=None, description="mail server that codes are sent through; none: no codes")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="its port: 587 for starttls, 465 for tls")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(default="starttls", description="how it is encrypted")
+    smtp_user: str | None = Field(default=None, description="name to log in with there, if it wants one")
+    smtp_password: SecretStr | None = Field(default=None, description="password to log in with there")
+    smtp_from: str | None = Field(default=None, description="sender, as in Helpdesk <helpdesk@example.com>")
 
     @property
     def resolved_database_url(self) -> str:

@@ -72,6 +72,9 @@ class Delivery:
                 return timedelta()  # settled by somebody else while this waited for the lock
             if letter.author is Author.BOT and conversation.mode is Mode.HUMAN:
                 return await self._close(session, letter, "dropped", "a person has taken over")
+            expired = letter.expires_at is not None and letter.expires_at <= now
+            if expired and letter.state == "pending":
+                return await self._close(session, letter, "dropped", "too late to be of use")
             adapter = self.adapters.get(letter.part.chat.adapter)
             if adapter is None:
                 return CAP  # this process does not run that adapter; another may, or it comes back with the next start
@@ -82,7 +85,7 @@ class Delivery:
             if letter.state == "sending":
                 # Whoever marked it is gone, or it would hold the lane: it may have been sent or not.
                 uncertain += 1
-                if uncertain >= MAX_UNCERTAIN:
+                if uncertain >= MAX_UNCERTAIN or expired:
                     await self._event(session, letter, "send_uncertain", "interrupted while sending")
                     return await self._close(session, letter, "uncertain", "interrupted while sending", uncertain)
             elif letter.due_at > now:

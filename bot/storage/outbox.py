@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import Author, ChatRef, Part
@@ -24,7 +24,11 @@ OPEN = ("pending", "sending")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One part to be sent. ``key`` makes writing it twice impossible; ``text`` is what people read of it, for the record."""
+    """One part to be sent. ``key`` makes writing it twice impossible; ``text`` is what people read of it, for the record.
+
+    ``expires_at``: not sent any more from then on. ``secret``: the payload is forgotten once the part is settled, whatever became
+    of it; then ``text`` must not hold the secret.
+    """
 
     key: str
     conversation_id: str
@@ -32,6 +36,8 @@ class Draft:
     part: Part
     text: str
     correlation: str
+    expires_at: datetime | None = None
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,11 @@ class Letter:
     error: str | None
     created_at: datetime
     due_at: datetime
+    expires_at: datetime | None = None
+
+
+_FORGET = {"payload": case((_t.c.secret == 1, literal({}, _t.c.payload.type)), else_=_t.c.payload)}
+"""What is written along with every state that settles a part: a secret does not outlive its use."""
 
 
 class Outbox:
@@ -76,6 +87,8 @@ class Outbox:
                     correlation=draft.correlation,
                     created_at=now,
                     due_at=now,
+                    expires_at=draft.expires_at,
+                    secret=int(draft.secret),
                 )
             )
 
@@ -106,6 +119,8 @@ class Outbox:
 
     async def settle(self, letter: Letter, **values: Any) -> bool:
         """Write the outcome of the send that ``letter`` describes; False when another send of it has begun meanwhile."""
+        if values["state"] not in OPEN:
+            values |= _FORGET
         result = await self._connection.execute(
             update(_t)
             .where(_t.c.id == letter.id, _t.c.state == "sending", _t.c.attempts == letter.attempts)
@@ -115,7 +130,11 @@ class Outbox:
 
     async def close(self, letter: Letter, state: str, error: str, *, uncertain: int | None = None) -> None:
         await self._set(
-            letter, state=state, error=error, uncertain=letter.uncertain if uncertain is None else uncertain
+            letter,
+            state=state,
+            error=error,
+            uncertain=letter.uncertain if uncertain is None else uncertain,
+            **_FORGET,
         )
 
     async def drop_bot(self, conversation_id: str, why: str) -> None:
@@ -123,7 +142,7 @@ class Outbox:
         await self._connection.execute(
             update(_t)
             .where(_t.c.conversation_id == conversation_id, _t.c.state == "pending", _t.c.author == Author.BOT.value)
-            .values(state="dropped", error=why)
+            .values(state="dropped", error=why, **_FORGET)
         )
 
     async def _set(self, letter: Letter, **values: Any) -> None:
@@ -167,4 +186,5 @@ def _letter(row: Row[Any]) -> Letter:
         error=row.error,
         created_at=row.created_at,
         due_at=row.due_at,
+        expires_at=row.expires_at,
     )
