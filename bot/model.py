@@ -77,8 +77,9 @@ class InboundMessage:
     """What somebody did in a chat.
 
     ``message_id`` is the platform's identity of the message and what de-duplication goes by; ``delivery_id`` names this
-    delivery of it and is kept for tracing only. ``action`` is the key of a pressed button, ``edit_of`` the message that this
-    one is a newer version of.
+    delivery of it and is kept for tracing only. ``action`` is the key of a pressed button or of a command, ``edit_of`` the
+    message that this one is a newer version of, ``deletion_of`` the message that somebody has taken away (an edit and a deletion
+    have a ``message_id`` of their own). ``invitation`` is the token of an invitation link that was followed.
     """
 
     chat: ChatRef
@@ -91,6 +92,8 @@ class InboundMessage:
     action: str | None = None
     reply_to: str | None = None
     edit_of: str | None = None
+    deletion_of: str | None = None
+    invitation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,20 +221,26 @@ class Author(StrEnum):
 class Pending:
     """The one question that the bot has asked and not yet had answered.
 
-    ``kind``: details, topic, consent, offer. ``options`` are the action keys that answer it; ``data`` holds what the bot needs
-    to go on, by name.
+    ``kind``: details, topic, identity, code, consent, helped. ``options`` are the action keys that answer it; ``data`` holds what
+    the bot needs to go on, by name (``text``: what the customer said before). After ``expires_at`` it is no question any more.
     """
 
     kind: str
     asked_at: datetime
     options: tuple[str, ...] = ()
     data: Mapping[str, str] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        return self.data.get("text", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """``ticket`` is the number of the newest ticket; ``topic`` what was last spoken of; ``last_text`` what the customer last wrote;
-    ``misses`` how many answers to this topic have not helped.
+    ``misses`` how many answers to this topic have not helped. ``organisation`` is the id of the customer that is spoken with, as
+    far as it is known. ``closed_until``: the customer has been told that nobody reads before then.
     """
 
     id: str
@@ -245,6 +254,8 @@ class Conversation:
     language: Language | None = None
     greeted: bool = False
     last_text: str | None = None
+    organisation: str | None = None
+    closed_until: datetime | None = None
     version: int = 0
 
 
@@ -264,7 +275,12 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request that people see; ``reason`` says why the bot handed it over."""
+    """A request that people see; ``reason`` says why the bot handed it over.
+
+    ``organisation`` is the customer's id and ``level`` how sure that is (a value of bot.agreement.customers.Level; None where
+    nobody was asked). ``due_at`` is when a first response was promised. ``progress`` is what the customer may read of how it
+    stands, if staff have put it into words.
+    """
 
     number: int
     conversation_id: str
@@ -277,11 +293,32 @@ class Ticket:
     created_at: datetime
     facts: Mapping[str, str] = field(default_factory=dict)
     assignee: str | None = None
+    organisation: str | None = None
+    level: str | None = None
+    person: str | None = None
+    due_at: datetime | None = None
+    progress: str | None = None
     version: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to do something about it."""
+        return self.state not in (TicketState.RESOLVED, TicketState.CLOSED)
 
     @property
     def key(self) -> str:
         return ticket_key(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A fault that staff know of. It concerns messages on one of its ``topics``, or that have one of its ``words`` in them."""
+
+    id: int
+    text: Mapping[Language, str]
+    since: datetime
+    topics: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
 
 
 def ticket_key(number: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.agreement.calendar import Hours
 from bot.model import Category, Language
 
 
@@ -40,9 +41,13 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """``version`` is cited with every clause; ``categories`` describes each category for the people who write examples."""
+    """``version`` is cited with every clause; ``categories`` describes each category for the people who write examples.
+
+    ``hours`` are the helpdesk's own, for customers whose contract names none; None: not known, so nothing is said of them.
+    """
 
     version: str
     categories: Mapping[Category, Mapping[Language, str]]
     clauses: Mapping[str, Clause]
     costs: Costs
+    hours: Hours | None = None

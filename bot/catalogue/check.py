@@ -15,6 +15,8 @@ from bot.catalogue.yaml import Path
 from bot.model import LANGUAGES, Category, Language
 
 MIN_EXAMPLES = 5
+LIVE = ("service.now",)
+"""What is known only when somebody asks: whether the service team is staffed right now."""
 
 
 def check(material: Material) -> Iterator[Problem]:
@@ -26,7 +28,6 @@ def check(material: Material) -> Iterator[Problem]:
     yield from _answers(material)
     yield from _company(material)
     yield from _texts(material)
-    yield from _small_talk(material)
 
 
 def _catalogue(material: Material) -> Iterator[Problem]:
@@ -183,20 +184,6 @@ def _texts(material: Material) -> Iterator[Problem]:
                     yield sheet.problem(path, message, "Use the same placeholders in each language.")
 
 
-def _small_talk(material: Material) -> Iterator[Problem]:
-    """What the bot says to small talk stands in the texts, under the id of the topic."""
-    if len(material.texts) < len(LANGUAGES):
-        return
-    files = " and ".join(sheet.file for sheet in material.texts.values())
-    texts = {path for sheet in material.texts.values() for path, _ in flatten(sheet.content.root)}
-    for topic in material.topics:
-        name = topic.content.id
-        if topic.content.category is Category.SMALL_TALK and ("small_talk", name) not in texts:
-            message = f"The bot has no words for it: the texts have no 'small_talk.{name}'"
-            remedy = f"Add '{name}:' with what the bot says to {files}, below small_talk."
-            yield topic.problem(("category",), message, remedy)
-
-
 def _texts_using(material: Material, language: Language, name: str) -> bool:
     sheet = material.texts.get(language)
     return sheet is not None and any(name in placeholders(text) for _, text in flatten(sheet.content.root))
@@ -204,7 +191,9 @@ def _texts_using(material: Material, language: Language, name: str) -> bool:
 
 def _known(material: Material) -> frozenset[str] | None:
     """The names that answers can use; None while company.yaml is broken."""
-    return frozenset(f"company.{key}" for key in material.company.content.company) if material.company else None
+    if not material.company:
+        return None
+    return frozenset({*(f"company.{key}" for key in material.company.content.company), *LIVE})
 
 
 def _unfilled(company: Sheet[CompanyFile]) -> frozenset[str]:

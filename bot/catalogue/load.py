@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ValidationError
 
 from bot.agreement.agreement import Agreement, Clause, Costs
+from bot.agreement.calendar import parse_hours
 from bot.catalogue import files
 from bot.catalogue.catalogue import Catalogue, Company, Example, Topic, TopicButton
 from bot.catalogue.check import check
@@ -147,6 +148,7 @@ def _agreement(content: AgreementFile) -> Agreement:
             for identifier, clause in content.clauses.items()
         },
         costs=Costs(**content.costs.model_dump()),
+        hours=parse_hours(content.hours, region=content.region) if content.hours else None,
     )
 
 

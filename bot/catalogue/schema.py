@@ -8,9 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    RootModel,
+    StringConstraints,
+    Tag,
+)
 from typing_extensions import TypeAliasType
 
+from bot.agreement.calendar import parse_hours
 from bot.model import Category, Language, Priority
 
 NOT_BLANK = r"\S"
@@ -104,6 +115,11 @@ class CostsFile(_Strict):
     ignored: Cost = Field(description="A request is taken for chat")
 
 
+def _readable_hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
 class AgreementFile(_Strict):
     """The support agreement: its categories, the clauses that are cited, the costs of errors."""
 
@@ -113,6 +129,13 @@ class AgreementFile(_Strict):
         json_schema_extra={"required": [category.value for category in Category]},
     )
     clauses: dict[Id, ClauseFile] = Field(description="The clauses by their ids")
+    hours: Annotated[Text, AfterValidator(_readable_hours)] | None = Field(
+        None,
+        description="When the helpdesk is staffed: Mo-Fr 08:00-17:00 Europe/Berlin; null as long as it is to be filled in",
+    )
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
+        None, description="The German state whose public holidays are free, such as NW; null: the nationwide ones"
+    )
     costs: CostsFile = Field(description="What each error costs; the bot decides so that the expected cost is lowest")
 
 

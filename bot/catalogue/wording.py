@@ -66,6 +66,8 @@ def _words(kind: Kind, error: ErrorDetails) -> tuple[str, str]:
             return f"{_show(value)} is not a number", "Write a number, such as 3 or 0.5, without quotes."
         case "greater_than_equal":
             return f"{_show(value)} is too small", f"Use {context['ge']:g} or more."
+        case "value_error":
+            return str(context["error"]), "Write it like Mo-Fr 08:00-17:00 Europe/Berlin."
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"{_show(value)} stands where keys and values are expected", _COMPARE
     return error["msg"], _COMPARE

@@ -92,6 +92,8 @@ class Conversations:
                 language=conversation.language,
                 greeted=int(conversation.greeted),
                 last_text=None if conversation.last_text is None else storable(conversation.last_text),
+                organisation=conversation.organisation,
+                closed_until=conversation.closed_until,
                 version=conversation.version + 1,
                 updated_at=now,
             )
@@ -113,5 +115,7 @@ def _conversation(row: Mapping[Any, Any]) -> Conversation:
         language=row["language"],
         greeted=bool(row["greeted"]),
         last_text=row["last_text"],
+        organisation=row["organisation"],
+        closed_until=row["closed_until"],
         version=row["version"],
     )

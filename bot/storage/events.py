@@ -54,6 +54,11 @@ class Events:
             )
         )
 
+    async def responded(self, ticket: int) -> bool:
+        """Whether a person has written to the customer about this ticket."""
+        query = select(_t.c.id).where(_t.c.ticket == ticket, _t.c.kind == "staff_replied").limit(1)
+        return (await self._connection.execute(query)).one_or_none() is not None
+
     async def of_conversation(self, conversation_id: str) -> tuple[Event, ...]:
         rows = await self._connection.execute(
             select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import ConflictError
-from bot.model import InboundMessage
+from bot.model import ChatRef, InboundMessage
 from bot.storage import tables
 from bot.storage.codec import dump_message, load_message, storable
 from bot.storage.conversations import Conversations, upsert
@@ -72,6 +72,34 @@ class Inbox:
         )
         return tuple(_received(row) for row in rows)
 
+    async def find(self, chat: ChatRef, message_id: str) -> Received | None:
+        """The newest version of the message with this platform id, whatever became of it."""
+        original = await self._row(_t.c.identity == identity_of(chat, message_id))
+        if original is None:
+            return None
+        edited = (
+            select(_t)
+            .where(
+                _t.c.conversation_id == original.conversation_id,
+                _t.c.seq > original.seq,
+                _t.c.message["edit_of"].as_string() == message_id,
+                _t.c.state == "handled",
+            )
+            .order_by(_t.c.seq.desc())
+            .limit(1)
+        )
+        newest = (await self._connection.execute(edited)).one_or_none()
+        return _received(newest or original)
+
+    async def mark_deleted(self, chat: ChatRef, message_id: str, now: datetime) -> None:
+        """The sender has taken the message away. Its text is kept, since people may have acted on it, and shown as deleted."""
+        await self._connection.execute(
+            update(_t).where(_t.c.identity == identity_of(chat, message_id)).values(deleted_at=now)
+        )
+
+    async def _row(self, which: ColumnElement[bool]) -> Row[Any] | None:
+        return (await self._connection.execute(select(_t).where(which))).one_or_none()
+
     async def mark_handled(self, ids: tuple[int, ...], now: datetime) -> None:
         """Raises ConflictError when one of them is handled already: then the whole transaction must not happen."""
         await self._close(ids, "handled", now)
@@ -122,7 +150,11 @@ def identity(message: InboundMessage) -> str:
 
     Quoted, so that two messages whose ids only run together alike stay two; hashed where a platform's ids are too long to index.
     """
-    key = json.dumps([message.chat.adapter, message.chat.chat_id, message.message_id])
+    return identity_of(message.chat, message.message_id)
+
+
+def identity_of(chat: ChatRef, message_id: str) -> str:
+    key = json.dumps([chat.adapter, chat.chat_id, message_id])
     return key if len(key) <= LONGEST_IDENTITY else hashlib.sha256(key.encode()).hexdigest()
 
 

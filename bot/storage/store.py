@@ -12,13 +12,16 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.storage.consents import Consents
 from bot.storage.conversations import Conversations
 from bot.storage.customers import Customers
 from bot.storage.database import Database
 from bot.storage.events import Events
 from bot.storage.inbox import Inbox
+from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
 from bot.storage.tickets import Tickets
+from bot.storage.timers import Timers
 
 
 class Session:
@@ -32,6 +35,9 @@ class Session:
         self.tickets = Tickets(connection)
         self.events = Events(connection)
         self.customers = Customers(connection)
+        self.timers = Timers(connection)
+        self.consents = Consents(connection)
+        self.incidents = Incidents(connection)
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -81,6 +81,8 @@ conversation = Table(
     Column("version", BigInteger, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("organisation", String(36)),
+    Column("closed_until", Moment),
     UniqueConstraint("adapter", "chat_id", "thread_id"),
 )
 
@@ -99,6 +101,7 @@ inbox = Table(
     Column("received_at", Moment, nullable=False),
     Column("retry_at", Moment),
     Column("handled_at", Moment),
+    Column("deleted_at", Moment),
     UniqueConstraint("conversation_id", "seq"),
     Index(
         "ix_inbox_open",
@@ -163,7 +166,65 @@ ticket = Table(
     Column("assignee", String(200)),
     Column("version", BigInteger, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("organisation", String(36), index=True),
+    Column("level", String(10)),
+    Column("person", String(200)),
+    Column("due_at", Moment),
+    Column("progress", Text),
     sqlite_autoincrement=True,
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False, index=True),
+    Column("ticket", BigInteger),
+    Column("due_at", Moment, nullable=False, index=True),
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False, index=True),
+    Column("ticket", BigInteger, index=True),
+    Column("organisation", String(36)),
+    Column("person", String(200), nullable=False),
+    Column("person_name", String(200), nullable=False),
+    Column("purpose", String(40), nullable=False),
+    Column("product", String(60)),
+    Column("passed_on", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("condition", Text),
+    Column("given", Integer, nullable=False),
+    Column("agreement", String(60), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+    Column("withdrawn_by", Text),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("text", JSON, nullable=False),
+    Column("topics", JSON, nullable=False),
+    Column("words", JSON, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+    sqlite_autoincrement=True,
+)
+
+affected = Table(
+    "affected",
+    metadata,
+    Column("incident", ForeignKey("incident.id"), primary_key=True),
+    Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 event = Table(

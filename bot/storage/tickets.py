@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import ConflictError
@@ -30,6 +30,10 @@ class NewTicket:
     priority: Priority
     subject: str
     facts: Mapping[str, str]
+    organisation: str | None = None
+    level: str | None = None
+    person: str | None = None
+    due_at: datetime | None = None
 
 
 class Tickets:
@@ -49,12 +53,45 @@ class Tickets:
                 priority=new.priority.value,
                 subject=storable(new.subject),
                 facts=dump_json(new.facts),
+                organisation=new.organisation,
+                level=new.level,
+                person=None if new.person is None else storable(new.person),
+                due_at=new.due_at,
                 version=0,
                 created_at=now,
             )
             .returning(_t)
         )
         return _ticket(row.one())
+
+    async def adopt(
+        self,
+        number: int,
+        conversation_id: str,
+        *,
+        subject: str,
+        state: TicketState,
+        progress: str | None,
+        organisation: str | None,
+        now: datetime,
+    ) -> None:
+        """Take over a ticket that exists already, under its own number; the numbers of new ones go on behind it."""
+        await self._connection.execute(
+            _t.insert().values(
+                number=number,
+                key=f"adopted:{number}",
+                conversation_id=conversation_id,
+                state=state.value,
+                reason="adopted",
+                priority=Priority.NORMAL.value,
+                subject=storable(subject),
+                facts={},
+                organisation=organisation,
+                progress=None if progress is None else storable(progress),
+                version=0,
+                created_at=now,
+            )
+        )
 
     async def get(self, number: int) -> Ticket | None:
         row = (await self._connection.execute(select(_t).where(_t.c.number == number))).one_or_none()
@@ -73,11 +110,35 @@ class Tickets:
                 subject=storable(ticket.subject),
                 facts=dump_json(ticket.facts),
                 assignee=ticket.assignee,
+                organisation=ticket.organisation,
+                level=ticket.level,
+                due_at=ticket.due_at,
+                progress=None if ticket.progress is None else storable(ticket.progress),
                 version=ticket.version + 1,
             )
         )
         if result.rowcount != 1:
             raise ConflictError
+
+    async def of_organisation(
+        self, organisation: str, numbers: Sequence[int] = (), most: int = 5
+    ) -> tuple[Ticket, ...]:
+        """The organisation's open tickets, the newest ``most`` of them, and those with these ``numbers``; newest first."""
+        return await self._told(_t.c.organisation == organisation, numbers, most)
+
+    async def of_conversation(
+        self, conversation_id: str, numbers: Sequence[int] = (), most: int = 5
+    ) -> tuple[Ticket, ...]:
+        """The same for the tickets that were opened in one conversation."""
+        return await self._told(_t.c.conversation_id == conversation_id, numbers, most)
+
+    async def _told(self, whose: ColumnElement[bool], numbers: Sequence[int], most: int) -> tuple[Ticket, ...]:
+        closed = [TicketState.RESOLVED.value, TicketState.CLOSED.value]
+        newest = select(_t).where(whose, _t.c.state.not_in(closed)).order_by(_t.c.number.desc()).limit(most)
+        named = select(_t).where(whose, _t.c.number.in_(numbers))
+        rows = [*await self._connection.execute(newest), *await self._connection.execute(named)]
+        found = {row.number: _ticket(row) for row in rows}
+        return tuple(found[number] for number in sorted(found, reverse=True))
 
     async def all(self, *states: TicketState) -> tuple[Ticket, ...]:
         query = select(_t).order_by(_t.c.number)
@@ -99,5 +160,10 @@ def _ticket(row: Row[Any]) -> Ticket:
         created_at=row.created_at,
         facts=row.facts,
         assignee=row.assignee,
+        organisation=row.organisation,
+        level=row.level,
+        person=row.person,
+        due_at=row.due_at,
+        progress=row.progress,
         version=row.version,
     )

@@ -1,0 +1,69 @@
+"""What is to happen at a certain time, kept in the database so that it happens whoever runs then. It must not know what that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage import tables
+from bot.storage.conversations import upsert
+
+_t = tables.timer
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """``key`` makes it the only one of its purpose: setting it again moves it."""
+
+    key: str
+    kind: str
+    conversation_id: str
+    due_at: datetime
+    ticket: int | None = None
+
+
+class Timers:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def set(self, timer: Timer) -> None:
+        values = {
+            "key": timer.key,
+            "kind": timer.kind,
+            "conversation_id": timer.conversation_id,
+            "ticket": timer.ticket,
+            "due_at": timer.due_at,
+        }
+        await self._connection.execute(
+            upsert(self._connection.dialect, _t)
+            .values(values)
+            .on_conflict_do_update(index_elements=["key"], set_={k: v for k, v in values.items() if k != "key"})
+        )
+
+    async def cancel(self, key: str) -> None:
+        await self._connection.execute(delete(_t).where(_t.c.key == key))
+
+    async def due(self, conversation_id: str, now: datetime) -> tuple[Timer, ...]:
+        """The conversation's timers that have run out, in the order in which they did."""
+        rows = await self._connection.execute(
+            select(_t)
+            .where(_t.c.conversation_id == conversation_id, _t.c.due_at <= now)
+            .order_by(_t.c.due_at, _t.c.key)
+        )
+        return tuple(Timer(row.key, row.kind, row.conversation_id, row.due_at, row.ticket) for row in rows)
+
+    async def next(self, conversation_id: str) -> datetime | None:
+        """When the conversation's next timer runs out."""
+        row = await self._connection.execute(
+            select(_t.c.due_at).where(_t.c.conversation_id == conversation_id).order_by(_t.c.due_at).limit(1)
+        )
+        moment: datetime | None = row.scalar_one_or_none()
+        return moment
+
+    async def waiting(self, now: datetime) -> tuple[str, ...]:
+        """The conversations in which something is due; for the sweeper."""
+        rows = await self._connection.execute(select(_t.c.conversation_id).where(_t.c.due_at <= now).distinct())
+        return tuple(rows.scalars())
