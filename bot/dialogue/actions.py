@@ -1,4 +1,4 @@
-"""The keys of the buttons that customers see; they come back as InboundMessage.action."""
+"""The keys of the buttons and commands that customers use; they come back as InboundMessage.action."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ HELPED = "helped"
 NOT_HELPED = "not_helped"
 PERSON = "person"
 CONTEST = "contest"
-ARRANGE = "arrange"
+YES = "yes"
+NO = "no"
+REMOTE = "remote"
+WORKAROUND = "workaround"
 NEW_MATTER = "new_matter"
-NO_THANKS = "no_thanks"
+OTHER_MATTER = "other_matter"
 NONE_OF_THESE = "none_of_these"
+MY_TICKETS = "my_tickets"
+HELP = "help"
 TOPIC = "topic:"
+ORGANISATION = "organisation:"
 
 
 def topic(topic_id: str) -> str:
@@ -19,3 +25,11 @@ def topic(topic_id: str) -> str:
 
 def topic_of(action: str) -> str | None:
     return action.removeprefix(TOPIC) if action.startswith(TOPIC) else None
+
+
+def organisation(organisation_id: str) -> str:
+    return ORGANISATION + organisation_id
+
+
+def organisation_of(action: str) -> str | None:
+    return action.removeprefix(ORGANISATION) if action.startswith(ORGANISATION) else None

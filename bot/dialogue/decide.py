@@ -1,4 +1,4 @@
-"""decide(): from a conversation and a turn of the customer to what is to be done. Pure.
+"""decide(): from a conversation, a turn of the customer and what is known besides, to what is to be done. Pure.
 
 It chooses; speak.py finds the words, the desk carries it out. It must not know storage, adapters or the clock.
 """
@@ -6,152 +6,343 @@ It chooses; speak.py finds the words, the desk carries it out. It must not know 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from bot.agreement.customers import Standing
 from bot.catalogue.catalogue import Catalogue
 from bot.dialogue import actions
+from bot.dialogue.assent import withdraws
+from bot.dialogue.cues import contests, settled
 from bot.dialogue.decisions import (
     About,
     Answer,
+    AskCode,
+    AskConsent,
+    AskIdentity,
+    AskOrganisation,
     ClarifyDetails,
     ClarifyTopic,
     Decision,
-    Decline,
     Exclude,
     HandOff,
+    Identified,
     Ignore,
     OpenTicket,
     Relay,
+    Settle,
     SmallTalk,
+    Withdraw,
     needs_ticket,
 )
+from bot.dialogue.facts import facts
 from bot.dialogue.matters import on_prediction, on_topic
+from bot.dialogue.pending import about_of, agreed, answered, did_not_help, overdue, refused, resumed
+from bot.dialogue.rules import TICKET_STATUS, Case, hold, status
+from bot.dialogue.situation import Situation
 from bot.dialogue.turn import Outcome, Turn
-from bot.model import Category, Conversation, Language, Mode, Pending
+from bot.model import Category, Conversation, Language, Mode, Pending, Priority
 
-MAX_QUESTIONS = 2
-"""How often the bot asks about one matter before it hands over what there is."""
+CONSENT_LASTS = timedelta(days=7)
+HELPED_LASTS = timedelta(hours=12)
 
 
-def decide(conversation: Conversation, turn: Turn, catalogue: Catalogue, default_language: Language) -> Outcome:
+def decide(
+    conversation: Conversation,
+    turn: Turn,
+    catalogue: Catalogue,
+    default_language: Language,
+    situation: Situation | None = None,
+) -> Outcome:
     """What to do about ``turn``. The outcome's conversation keeps the version that it was read with."""
-    language = turn.prediction.language or conversation.language or default_language
-    conversation = replace(conversation, language=language)
+    situation = situation or Situation()
+    spoken = None if turn.action or turn.deleted else turn.prediction.language
+    language = spoken or conversation.language or default_language
     pending = conversation.pending
-    decisions: tuple[Decision, ...]
+    if pending is not None and not overdue(pending) and pending.expires_at and pending.expires_at <= turn.now:
+        pending = None
+    conversation = replace(conversation, language=language, pending=pending)
+    case = Case(conversation, turn, situation, catalogue)
     if conversation.mode is Mode.HUMAN:
-        # A person has the word. The bot only sees to it that nothing is lost.
-        return Outcome((Relay(About(turn.text)),), language, conversation)
-    if turn.action is not None:
-        decisions = (_pressed(conversation, turn.action, catalogue),)
-    elif not turn.text.strip():
-        decisions = (_without_words(conversation, turn),)
-    elif pending is not None:
-        decisions = _answered(pending, turn, catalogue)
+        return _with_a_person(case, language)
+    decisions, keep = _meant(case)
+    if known := next((d for d in decisions if isinstance(d, Identified)), None):
+        conversation = replace(conversation, organisation=known.organisation.id)
+        standing = Standing(known.level, known.organisation)
+        case = replace(case, conversation=conversation, situation=replace(situation, standing=standing, choices=()))
+    decisions = _in_order(hold(decisions, case))
+    return _outcome(decisions, case, language, keep=keep)
+
+
+def _with_a_person(case: Case, language: Language) -> Outcome:
+    """A person has the word. The bot only sees to it that nothing is lost, a withdrawn consent least of all."""
+    turn = case.turn
+    if turn.deleted:
+        decision: Decision = Ignore(About(turn.text))
+    elif withdraws(turn.text) and case.situation.consented:
+        decision = Withdraw(About(turn.text), consented=True)
     else:
-        decisions = on_prediction(turn.prediction, catalogue)
-    if conversation.mode is Mode.WAITING and turn.action is None:
-        decisions = tuple(_while_waiting(decision) for decision in decisions)
-    return Outcome(decisions, language, _after(conversation, decisions, turn))
+        decision = Relay(About(turn.text), edited=turn.edit is not None)
+    return Outcome((decision,), language, case.conversation, turn.now)
 
 
-def _answered(pending: Pending, turn: Turn, catalogue: Catalogue) -> tuple[Decision, ...]:
-    """The customer writes while a question is open: an answer to it, or something else that can be dealt with as it stands."""
-    said = pending.data.get("text", "")
-    asked = int(pending.data.get("asked", "1"))
-    if pending.kind == "topic" and (chosen := _chosen(turn.text, pending, catalogue)):
-        return (on_topic(chosen, said, catalogue),)
-    alone = on_prediction(turn.prediction, catalogue)
-    if any(isinstance(d, Answer | Exclude | HandOff) for d in alone) or _is_goodbye(alone):
-        return alone
-    whole = f"{said}\n{turn.text}".strip()
-    if asked < MAX_QUESTIONS and all(isinstance(d, ClarifyDetails | SmallTalk | Decline) for d in alone):
-        return (ClarifyDetails(replace(alone[0].about, text=whole), asked + 1),)
-    together = on_prediction(turn.together or turn.prediction, catalogue)
-    ticket = next((d for d in together if isinstance(d, OpenTicket)), None)
-    if ticket is None:
-        ticket = OpenTicket(together[0].about, "unclear")
-    return (replace(ticket, about=replace(ticket.about, text=whole)),)
+def _meant(case: Case) -> tuple[tuple[Decision, ...], bool]:
+    """What the turn asks for by its own words, before any rule; and whether the open question stays open."""
+    conversation, turn, situation = case.conversation, case.turn, case.situation
+    pending, text = conversation.pending, turn.text
+    if turn.deleted:
+        return (Ignore(About(text)),), not _taken_back(case)
+    if turn.invited:
+        return (_invited(case),), True
+    if turn.action is not None:
+        decision = _pressed(case, turn.action)
+        return decision, all(isinstance(d, Ignore) for d in decision)
+    if turn.edit is not None:
+        return _edited(case)
+    if not text.strip():
+        return _without_words(case), False
+    if withdraws(text) and (situation.consented or (situation.current and situation.current.open)):
+        return (Withdraw(About(text, Category.NOT_COVERED), situation.consented),), False
+    if pending is None or pending.kind == "helped":
+        current = situation.current
+        if current is not None and current.open and settled(text):
+            return (Settle(About(text, Category.SMALL_TALK), current.number),), False
+        if contests(text) and _was_excluded(case):
+            return (HandOff(_spoken_of(case), "contested"),), False
+    if pending is not None:
+        reading = answered(pending, case)
+        return reading.decisions, reading.keep
+    return on_prediction(turn.prediction, case.catalogue), False
 
 
-def _is_goodbye(decisions: tuple[Decision, ...]) -> bool:
-    return all(isinstance(d, SmallTalk) and d.key in ("thanks", "goodbye") for d in decisions)
+# --- buttons and commands -----------------------------------------------------------------------------------
 
 
-def _chosen(text: str, pending: Pending, catalogue: Catalogue) -> str | None:
-    """The option that free text names: by its number or by its title."""
-    word = text.strip().rstrip(".)").casefold()
-    topics = [topic for action in pending.options if (topic := actions.topic_of(action)) and topic in catalogue.topics]
-    if word.isdecimal() and 1 <= int(word) <= len(topics):
-        return topics[int(word) - 1]
-    return next((o for o in topics if word in (t.casefold() for t in catalogue.topics[o].title.values())), None)
-
-
-def _pressed(conversation: Conversation, action: str, catalogue: Catalogue) -> Decision:
-    pending = conversation.pending
-    said = (pending.data.get("text") if pending else None) or conversation.last_text or ""
-    topic = catalogue.topics.get(conversation.topic or "")
-    about = About(text=said, category=topic.category if topic else None, topic=conversation.topic)
-    chosen = actions.topic_of(action)
-    if chosen is not None and chosen in catalogue.topics:
-        return on_topic(chosen, said, catalogue)
+def _pressed(case: Case, action: str) -> tuple[Decision, ...]:
+    catalogue, pending = case.catalogue, case.conversation.pending
+    about = _spoken_of(case)
+    if (chosen := actions.topic_of(action)) is not None and chosen in catalogue.topics:
+        return (on_topic(chosen, about.text, catalogue),)
+    if organisation := actions.organisation_of(action):
+        offered = {choice.id for choice in case.situation.choices}
+        if organisation in offered and pending is not None and pending.kind == "organisation":
+            return resumed(pending, case.turn.earlier, case, organisation)
+    consent = pending if pending is not None and pending.kind == "consent" else None
     match action:
-        case actions.HELPED | actions.NO_THANKS:
-            key = "helped" if action == actions.HELPED else "acknowledged"
-            return SmallTalk(About(category=Category.SMALL_TALK), key)
-        case actions.NOT_HELPED if conversation.misses == 0:
-            return ClarifyDetails(about)
+        case actions.HELPED:
+            return (SmallTalk(About(category=Category.SMALL_TALK), "helped"),)
         case actions.NOT_HELPED:
-            return HandOff(about, "not_helped")
+            return (did_not_help(about, "", (), case),)
+        case actions.YES if consent:
+            return (agreed(consent, _label(case, consent)),)
+        case actions.NO if consent:
+            return (refused(consent, _label(case, consent, yes=False)),)
         case actions.CONTEST:
-            return HandOff(about, "contested")
-        case actions.ARRANGE:
-            return OpenTicket(about, "arrange")
+            return (HandOff(about, "contested"),)
+        case actions.REMOTE:
+            return (OpenTicket(about, "remote"),)
+        case actions.WORKAROUND:
+            return (OpenTicket(about, "workaround"),)
         case actions.PERSON:
-            return HandOff(replace(about, category=about.category or Category.HUMAN_REQUEST), "person")
+            return (HandOff(replace(about, category=about.category or Category.HUMAN_REQUEST), "person"),)
         case actions.NEW_MATTER:
-            return OpenTicket(about, "unsure")
+            return (OpenTicket(about, "unsure"),)
+        case actions.OTHER_MATTER:
+            return (OpenTicket(about, "error"),)
         case actions.NONE_OF_THESE:
-            return ClarifyDetails(about)
+            return (ClarifyDetails(about, known=frozenset(facts(about.text))),)
+        case actions.MY_TICKETS:
+            asked = Answer(About(category=Category.OPERATION, topic=TICKET_STATUS, confidence=1.0))
+            if TICKET_STATUS in catalogue.topics:
+                return (status(asked, (), case),)
+        case actions.HELP:
+            return (SmallTalk(About(category=Category.SMALL_TALK), "greeting"),)
     # A button of an older version of the bot, or a forged one: nothing to do, and nothing to break.
-    return Ignore(About(text=action))
+    return (Ignore(About(text=action)),)
 
 
-def _without_words(conversation: Conversation, turn: Turn) -> Decision:
+def _label(case: Case, pending: Pending, *, yes: bool = True) -> str:
+    """What the pressed button says: the customer's answer to the letter."""
+    texts = case.catalogue.texts.get(case.conversation.language or "de", {})
+    key = f"button.yes_{pending.data.get('purpose', 'forward')}" if yes else "button.no"
+    return texts.get(key, "")
+
+
+def _spoken_of(case: Case) -> About:
+    """What a button or a remark refers to: the open question, else what was last spoken of."""
+    conversation = case.conversation
+    if conversation.pending is not None:
+        return about_of(conversation.pending)
+    topic = case.catalogue.topics.get(conversation.topic or "")
+    return About(
+        text=conversation.last_text or "",
+        category=topic.category if topic else None,
+        topic=topic.id if topic else None,
+        confidence=1.0,
+    )
+
+
+def _was_excluded(case: Case) -> bool:
+    topic = case.catalogue.topics.get(case.conversation.topic or "")
+    return topic is not None and topic.category.excluded
+
+
+# --- what is no plain message ------------------------------------------------------------------------------------
+
+
+def _invited(case: Case) -> Decision:
+    organisation = case.situation.organisation
+    if case.situation.refused_invitation or organisation is None:
+        return SmallTalk(About(category=Category.SMALL_TALK), "invitation_invalid")
+    return Identified(About(category=Category.SMALL_TALK), organisation, case.situation.standing.level)
+
+
+def _without_words(case: Case) -> tuple[Decision, ...]:
     """A file alone belongs to what is being talked about, or starts something that a person must see."""
-    if not turn.attachments:
-        return Ignore(About())
-    said = conversation.pending.data.get("text", "") if conversation.pending else ""
-    return OpenTicket(About(text=said, category=Category.ERROR_REPORT), "attachment")
+    if not case.turn.attachments:
+        return (Ignore(About()),)
+    pending = case.conversation.pending
+    said = pending.text if pending and pending.kind in ("details", "topic", "identity", "organisation") else ""
+    return (OpenTicket(About(text=said, category=Category.ERROR_REPORT), "attachment"),)
 
 
-def _while_waiting(decision: Decision) -> Decision:
-    """A ticket is open and nobody has taken it: what a person must read joins it instead of opening another."""
-    if isinstance(decision, OpenTicket | ClarifyDetails | ClarifyTopic):
-        return Relay(
-            decision.about, announce=True, person=isinstance(decision, HandOff) and decision.reason == "person"
-        )
-    return decision
+def _edited(case: Case) -> tuple[tuple[Decision, ...], bool]:
+    """A newer version of a message that was handled: considered anew if it means something else now, else only kept."""
+    turn, edit = case.turn, case.turn.edit
+    assert edit is not None
+    before = on_prediction(edit.prediction, case.catalogue)
+    after = on_prediction(turn.prediction, case.catalogue)
+    if turn.text.strip() == edit.before.strip() or _gist(before) == _gist(after):
+        current = case.situation.current
+        if current is not None and current.open:
+            return (Relay(About(turn.text), edited=True),), True
+        return (Ignore(About(turn.text)),), True
+    return tuple(replace(d, edited=True) if isinstance(d, Relay) else d for d in after), False
 
 
-def _after(conversation: Conversation, decisions: tuple[Decision, ...], turn: Turn) -> Conversation:
+def _gist(decisions: tuple[Decision, ...]) -> list[tuple[str, str | None, str | None]]:
+    """What makes two readings mean the same: what is done, and about which kind of matter."""
+    return [
+        (d.kind, d.about.category, d.about.topic if isinstance(d, Answer | Exclude | ClarifyTopic) else None)
+        for d in decisions
+    ]
+
+
+def _taken_back(case: Case) -> bool:
+    """Whether the message that was deleted is what the open question is about."""
+    pending = case.conversation.pending
+    return pending is not None and pending.text.strip() == case.turn.text.strip()
+
+
+# --- the conversation afterwards -------------------------------------------------------------------------------------
+
+
+_LAST = (AskConsent, AskIdentity, AskOrganisation, AskCode)
+
+
+def _in_order(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+    """Whom the bot talks to comes first, questions come last, and of two questions only the first is asked."""
+    first = [d for d in decisions if isinstance(d, Identified)]
+    last = [d for d in decisions if isinstance(d, _LAST)][:1]
+    others = [d for d in decisions if not isinstance(d, (Identified, *_LAST))]
+    return (*first, *others, *last)
+
+
+def _outcome(decisions: tuple[Decision, ...], case: Case, language: Language, *, keep: bool) -> Outcome:
+    turn, situation = case.turn, case.situation
+    after = _after(case, decisions, keep=keep)
+    reads_from = respond_by = None
+    if ticket := next((d for d in decisions if needs_ticket(d)), None):
+        priority = ticket.priority if isinstance(ticket, OpenTicket) else Priority.NORMAL
+        respond_by = situation.respond_by(turn.now, priority)
+        reads_from = situation.reads_from(turn.now)
+    elif any(isinstance(d, Relay) and d.announce for d in decisions):
+        reads_from = situation.reads_from(turn.now)
+    if reads_from is not None:
+        if reads_from == after.closed_until:
+            reads_from = None  # said before
+        else:
+            after = replace(after, closed_until=reads_from)
+    return Outcome(decisions, language, after, turn.now, case.conversation.greeted, reads_from, respond_by)
+
+
+def _after(case: Case, decisions: tuple[Decision, ...], *, keep: bool) -> Conversation:
     """The conversation once the decisions are carried out; every question but the newest is forgotten."""
-    after = replace(conversation, greeted=True, last_text=turn.text or conversation.last_text)
+    turn, pending = case.turn, case.conversation.pending
+    after = replace(case.conversation, greeted=True)
+    if turn.text and not turn.deleted:
+        after = replace(after, last_text=turn.text)
     if all(isinstance(d, Ignore) for d in decisions):
-        return after
-    after = replace(after, pending=None)
+        return after if keep else replace(after, pending=None)
+    if not keep:
+        after = replace(after, pending=None)
     for decision in decisions:
+        about = decision.about
         match decision:
-            case ClarifyDetails(about, attempt):
-                question = Pending("details", turn.now, (), {"text": about.text, "asked": str(attempt)})
-                after = replace(after, pending=question, misses=after.misses + (turn.action == actions.NOT_HELPED))
-            case ClarifyTopic(about, candidates):
-                options = tuple(actions.topic(candidate) for candidate in candidates)
-                after = replace(after, pending=Pending("topic", turn.now, options, {"text": about.text, "asked": "1"}))
-            case Answer(about) | Exclude(about):
+            case Answer() | Exclude():
                 misses = after.misses if about.topic == after.topic else 0
                 after = replace(after, topic=about.topic, misses=misses)
-            case SmallTalk(key="helped"):
+            case ClarifyDetails(after_answer=True):
+                after = replace(after, misses=after.misses + 1)
+            case SmallTalk(key="helped") | Settle():
                 after = replace(after, topic=None, misses=0)
+        if question := _question(decision, case):
+            after = replace(after, pending=question)
+        elif isinstance(decision, Answer) and after.pending is None:
+            after = replace(after, pending=_pending("helped", decision.about, turn.now, lasts=HELPED_LASTS))
         if needs_ticket(decision):
             after = replace(after, mode=Mode.WAITING, misses=0)
+        if isinstance(decision, Settle):
+            after = replace(after, mode=Mode.BOT)
+    if keep and after.pending is None:
+        after = replace(after, pending=pending)
     return after
+
+
+def _question(decision: Decision, case: Case) -> Pending | None:
+    now, patience = case.turn.now, case.situation.patience
+    match decision:
+        case ClarifyDetails(about, attempt):
+            return _pending("details", about, now, asked=attempt, lasts=patience)
+        case ClarifyTopic(about, candidates):
+            options = tuple(actions.topic(candidate) for candidate in candidates)
+            return _pending("topic", about, now, options=options, lasts=patience)
+        case AskIdentity(about, attempt, is_open):
+            return _pending("identity", about, now, asked=attempt, lasts=patience, open="yes" if is_open else "")
+        case AskOrganisation(about, organisations):
+            options = tuple(actions.organisation(o.id) for o in organisations)
+            return _pending("organisation", about, now, options=options, lasts=patience)
+        case AskCode(about, _, attempt):
+            return _pending("code", about, now, asked=attempt, lasts=patience)
+        case AskConsent(about, terms, attempt):
+            about = replace(about, text=terms.passed_on)
+            return _pending(
+                "consent",
+                about,
+                now,
+                asked=attempt,
+                lasts=CONSENT_LASTS,
+                purpose=terms.purpose,
+                product=terms.product or "",
+            )
+    return None
+
+
+def _pending(
+    kind: str,
+    about: About,
+    now: datetime,
+    *,
+    asked: int = 1,
+    options: tuple[str, ...] = (),
+    lasts: timedelta,
+    **more: str,
+) -> Pending:
+    data = {
+        "text": about.text,
+        "asked": str(asked),
+        "category": about.category.value if about.category else "",
+        "topic": about.topic or "",
+        "products": " ".join(about.products),
+        **more,
+    }
+    return Pending(kind, now, options, {key: value for key, value in data.items() if value}, now + lasts)

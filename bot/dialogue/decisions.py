@@ -6,16 +6,18 @@ Frozen values: they say what, never in which words (speak.py) nor how it is stor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from bot.model import Category, Priority
+from bot.agreement.customers import Level, Organisation
+from bot.model import Category, Priority, Ticket
 
 
 @dataclass(frozen=True, slots=True)
 class About:
     """What a decision is about and rests on: the words of the customer and what the classifier made of them.
 
-    ``confidence`` is the probability of ``category``, 0 to 1; 1.0 where the customer has chosen it.
+    ``confidence`` is the probability of ``category``, 0 to 1; 1.0 where the customer has chosen it. ``products`` are the ids of the
+    products that the words name.
     """
 
     text: str = ""
@@ -23,6 +25,42 @@ class About:
     topic: str | None = None
     confidence: float = 0.0
     runner_up: Category | None = None
+    products: tuple[str, ...] = ()
+
+
+Purpose = Literal["forward", "training", "onsite", "maintenance"]
+"""What a consent is for: passing on to a third party, chargeable work of two kinds, passing on to the software maintenance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a consent would cover.
+
+    ``passed_on`` is to the letter what would be passed on of the customer's words, ``product`` the id of the third party's product
+    that it is about, if one was named.
+    """
+
+    purpose: Purpose
+    passed_on: str
+    product: str | None = None
+
+    @property
+    def chargeable(self) -> bool:
+        return self.purpose != "maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What somebody has answered to ``terms``, in their own words; ``condition`` where they bound a yes to something.
+
+    ``question`` is what they had been shown.
+    """
+
+    terms: Terms
+    given: bool
+    answer: str
+    question: str = ""
+    condition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +72,36 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketStatus:
+    """Tell how ``tickets`` stand; ``unknown`` are numbers that are none of this customer's."""
+
+    kind: ClassVar[str] = "answer"
+    about: About
+    tickets: tuple[Ticket, ...] = ()
+    unknown: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TellIncident:
+    """Tell of a known incident and note that this customer is affected."""
+
+    kind: ClassVar[str] = "answer"
+    about: About
+    incident: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClarifyDetails:
-    """Ask for what a supporter needs; ``attempt`` counts from 1."""
+    """Ask for what a supporter needs; ``attempt`` counts from 1. ``known`` are the facts that need not be asked for.
+
+    ``after_answer``: an article did not help, so ask what happens instead.
+    """
 
     kind: ClassVar[str] = "clarify"
     about: About
     attempt: int = 1
+    known: frozenset[str] = frozenset()
+    after_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +114,54 @@ class ClarifyTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class AskIdentity:
+    """Ask for company and customer number before ``about`` is dealt with; ``attempt`` counts from 1.
+
+    ``open``: the ticket is there already, this only helps to find the customer.
+    """
+
+    kind: ClassVar[str] = "clarify"
+    about: About
+    attempt: int = 1
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AskOrganisation:
+    """Ask for which of their organisations somebody writes."""
+
+    kind: ClassVar[str] = "clarify"
+    about: About
+    organisations: tuple[Organisation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskCode:
+    """Ask for the code that is sent to the organisation's address on file; at the first ``attempt`` it is sent."""
+
+    kind: ClassVar[str] = "clarify"
+    about: About
+    organisation: Organisation
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Exclude:
     """Explain kindly what the agreement does not cover, and show the way on."""
 
     kind: ClassVar[str] = "exclude"
     about: About
     clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskConsent:
+    """Ask whether something may be passed on or done at a charge. ``attempt`` 1 belongs to the exclusion that it follows."""
+
+    kind: ClassVar[str] = "ask_consent"
+    about: About
+    terms: Terms
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +172,7 @@ class OpenTicket:
     about: About
     reason: str
     priority: Priority = Priority.NORMAL
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +192,44 @@ class SmallTalk:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """The customer says no to a consent: nothing is passed on, and that is recorded."""
+
+    kind: ClassVar[str] = "small_talk"
+    about: About
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The customer takes a consent back: it is recorded, staff are told, nothing more is passed on."""
+
+    kind: ClassVar[str] = "relay"
+    about: About
+    consented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The customer says that the matter of ``ticket`` has settled itself."""
+
+    kind: ClassVar[str] = "small_talk"
+    about: About
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """It is known now whom the bot talks to; ``said`` False where that needs no words."""
+
+    kind: ClassVar[str] = "small_talk"
+    about: About
+    organisation: Organisation
+    level: Level
+    said: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Decline:
     """Say that this is not what the helpdesk is for, and what it is for."""
 
@@ -98,13 +241,15 @@ class Decline:
 class Relay:
     """Pass the message on to the people of the open ticket; ``announce`` tells the customer so.
 
-    ``person``: the customer wants a person, and is told that one is on the way.
+    ``person``: the customer wants a person, and is told that one is on the way. ``edited``: it is a newer version of an older
+    message.
     """
 
     kind: ClassVar[str] = "relay"
     about: About
     announce: bool = False
     person: bool = False
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +261,26 @@ class Ignore:
 
 
 Decision = (
-    Answer | ClarifyDetails | ClarifyTopic | Exclude | OpenTicket | HandOff | SmallTalk | Decline | Relay | Ignore
+    Answer
+    | TicketStatus
+    | TellIncident
+    | ClarifyDetails
+    | ClarifyTopic
+    | AskIdentity
+    | AskOrganisation
+    | AskCode
+    | Exclude
+    | AskConsent
+    | OpenTicket
+    | HandOff
+    | SmallTalk
+    | Refuse
+    | Withdraw
+    | Settle
+    | Identified
+    | Decline
+    | Relay
+    | Ignore
 )
 
 
@@ -125,3 +289,8 @@ def needs_ticket(decision: Decision) -> bool:
     return isinstance(decision, OpenTicket) or (
         isinstance(decision, Exclude) and decision.about.category is Category.NEGLIGENCE
     )
+
+
+def asks(decision: Decision) -> bool:
+    """Whether it is a question whose answer the bot then waits for."""
+    return isinstance(decision, ClarifyDetails | ClarifyTopic | AskIdentity | AskOrganisation | AskCode | AskConsent)

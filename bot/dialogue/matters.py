@@ -21,6 +21,9 @@ from bot.dialogue.judge import Course, judge
 from bot.model import Category, Matter, Prediction, Priority
 
 CANDIDATES = 3
+LOOSE_CONSENT = "nc_consent"
+"""The topic of a yes or no that answers no question of ours: what it concerns only a person can find out."""
+
 REASONS = {Category.ERROR_REPORT: "error", Category.OPERATION: "operation", Category.USAGE: "usage"}
 
 
@@ -37,10 +40,13 @@ def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
         topic=topic,
         confidence=matter.confidence,
         runner_up=matter.categories[1][0] if len(matter.categories) > 1 else None,
+        products=matter.products,
     )
     match judge(matter, catalogue.agreement.costs).course:
         case Course.ANSWER if matter.faq:
             return Answer(replace(about, topic=matter.faq[0]))
+        case Course.EXCLUDE if topic == LOOSE_CONSENT:
+            return HandOff(about, "loose_consent")
         case Course.EXCLUDE:
             return excluded(replace(about, category=next(c for c, _ in matter.categories if c.excluded)), catalogue)
         case Course.ASK_DETAILS:

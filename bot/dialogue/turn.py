@@ -10,27 +10,47 @@ from bot.model import Attachment, Conversation, Language, Prediction
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A message that was handled already and now reads differently; ``prediction`` is that of its older version."""
+
+    before: str
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """``text`` is what was written, messages joined by line breaks; ``action`` the key of a pressed button.
 
-    ``together`` is the prediction for a pending question's text and this one read as a whole; None when nothing was pending.
+    While a question is open, ``earlier`` is the prediction for its text, and ``together`` that for its text and this one read as a
+    whole. ``edit``: the turn is a newer version of a message that was handled before. ``deleted``: a message was taken away.
+    ``invited``: it came by an invitation link.
     """
 
     text: str
     now: datetime
     prediction: Prediction
     together: Prediction | None = None
+    earlier: Prediction | None = None
     action: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    edit: Edit | None = None
+    deleted: bool = False
+    invited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was decided, in which language it is to be said, and the conversation as it is afterwards.
+    """What was decided at ``now``, in which language it is to be said, and the conversation as it is afterwards.
 
-    A ticket that a decision opens gets its number later, from the desk, which then completes the conversation.
+    ``greeted``: the two have spoken before. ``reads_from``: the customer is to be told that nobody reads before then;
+    ``respond_by``: a first response is promised until then. A ticket that a decision opens gets its number later, from the desk,
+    which then completes the conversation.
     """
 
     decisions: tuple[Decision, ...]
     language: Language
     conversation: Conversation
+    now: datetime
+    greeted: bool = False
+    reads_from: datetime | None = None
+    respond_by: datetime | None = None

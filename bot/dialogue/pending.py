@@ -1,0 +1,282 @@
+"""What a turn says to the one question that is open: its answer, or something else that can be dealt with as it stands. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from bot.agreement.customers import Level
+from bot.dialogue import actions
+from bot.dialogue.assent import assent
+from bot.dialogue.cues import contests, goes_on, helped, not_helped, prefers_remote, wants_workaround
+from bot.dialogue.decisions import (
+    About,
+    Answer,
+    AskCode,
+    AskConsent,
+    AskIdentity,
+    ClarifyDetails,
+    ClarifyTopic,
+    Consent,
+    Decision,
+    Decline,
+    Exclude,
+    HandOff,
+    Identified,
+    OpenTicket,
+    Purpose,
+    Refuse,
+    SmallTalk,
+    Terms,
+)
+from bot.dialogue.facts import facts
+from bot.dialogue.matters import on_prediction, on_topic
+from bot.dialogue.rules import Case
+from bot.model import Category, Pending, Prediction
+
+MAX_QUESTIONS = 2
+"""How often the bot asks about one matter before it hands over what there is."""
+
+PURPOSES: dict[str, Purpose] = {purpose: purpose for purpose in get_args(Purpose)}
+
+_NUMBER = re.compile(r"\d{3,}")
+_REASONS = {"forward": "forward", "training": "arrange", "onsite": "arrange", "maintenance": "maintenance"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a turn means while a question is open. ``keep``: the question stays open all the same."""
+
+    decisions: tuple[Decision, ...]
+    keep: bool = False
+
+
+def answered(pending: Pending, case: Case) -> Reading:
+    match pending.kind:
+        case "helped":
+            return _after_answer(pending, case)
+        case "identity":
+            return _who(pending, case)
+        case "code":
+            return _code(pending, case)
+        case "consent":
+            return _consent(pending, case)
+        case "topic" if chosen := _chosen(case.turn.text, pending, case):
+            return Reading((on_topic(chosen, pending.text, case.catalogue),))
+        case "organisation" if organisation := _named(case.turn.text, case):
+            return Reading(resumed(pending, case.turn.earlier, case, organisation))
+    return _details(pending, case)
+
+
+def about_of(pending: Pending) -> About:
+    """What the question was about."""
+    data = pending.data
+    return About(
+        text=pending.text,
+        category=Category(data["category"]) if data.get("category") else None,
+        topic=data.get("topic"),
+        confidence=1.0,
+        products=tuple(filter(None, data.get("products", "").split(" "))),
+    )
+
+
+def overdue(pending: Pending) -> bool:
+    """Whether this question, when it is not answered in time, is handed over with what there is, rather than forgotten."""
+    return pending.kind in ("details", "topic", "identity", "organisation", "code") and bool(pending.text)
+
+
+def attempts(pending: Pending) -> int:
+    return int(pending.data.get("asked", "1"))
+
+
+# --- details and topics -----------------------------------------------------------------------------------
+
+
+def _details(pending: Pending, case: Case) -> Reading:
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    if any(isinstance(d, Answer | Exclude | HandOff) for d in alone) or is_goodbye(alone):
+        return Reading(alone)
+    whole = f"{pending.text}\n{case.turn.text}".strip()
+    known = frozenset(facts(whole))
+    if attempts(pending) < MAX_QUESTIONS and all(isinstance(d, ClarifyDetails | SmallTalk | Decline) for d in alone):
+        return Reading((ClarifyDetails(replace(alone[0].about, text=whole), attempts(pending) + 1, known),))
+    together = on_prediction(case.turn.together or case.turn.prediction, case.catalogue)
+    ticket = next((d for d in (*together, *alone) if isinstance(d, OpenTicket)), None)
+    if ticket is None:
+        ticket = OpenTicket(together[0].about, "unclear")
+    return Reading((replace(ticket, about=replace(ticket.about, text=whole)),))
+
+
+def is_goodbye(decisions: tuple[Decision, ...]) -> bool:
+    return all(isinstance(d, SmallTalk) and d.key in ("thanks", "goodbye") for d in decisions)
+
+
+def _chosen(text: str, pending: Pending, case: Case) -> str | None:
+    """The option that free text names: by its number or by its title."""
+    word = text.strip().rstrip(".)").casefold()
+    known = case.catalogue.topics
+    topics = [topic for action in pending.options if (topic := actions.topic_of(action)) and topic in known]
+    if word.isdecimal() and 1 <= int(word) <= len(topics):
+        return topics[int(word) - 1]
+    return next((o for o in topics if word in (t.casefold() for t in known[o].title.values())), None)
+
+
+# --- an article was given -----------------------------------------------------------------------------------
+
+
+def _after_answer(pending: Pending, case: Case) -> Reading:
+    """Follow-up questions stay on the topic; what has not helped leads to a person."""
+    text = case.turn.text
+    about = about_of(pending)
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    if not_helped(text):
+        return Reading((did_not_help(about, text, alone, case),))
+    if helped(text) and all(isinstance(d, SmallTalk | Decline | ClarifyDetails) for d in alone):
+        return Reading((SmallTalk(About(text, Category.SMALL_TALK), "helped"),))
+    vague = all(isinstance(d, ClarifyDetails | ClarifyTopic | Decline) for d in alone)
+    if not vague and not goes_on(text):
+        return Reading(_not_again(alone, about, case))
+    together = on_prediction(case.turn.together or case.turn.prediction, case.catalogue)
+    if any(isinstance(d, Answer | OpenTicket) for d in together):
+        return Reading(_not_again(together, about, case))
+    return Reading(alone)
+
+
+def _not_again(decisions: tuple[Decision, ...], about: About, case: Case) -> tuple[Decision, ...]:
+    """The same article a second time says nothing new: what it leaves open goes to a person. Repeating oneself is no question."""
+    if case.turn.text.strip().casefold() == about.text.strip().casefold():
+        return decisions
+    whole = f"{about.text}\n{case.turn.text}".strip()
+    return tuple(
+        OpenTicket(replace(d.about, text=whole), "follow_up")
+        if isinstance(d, Answer) and d.about.topic == about.topic
+        else d
+        for d in decisions
+    )
+
+
+def did_not_help(about: About, text: str, alone: tuple[Decision, ...], case: Case) -> Decision:
+    """The first time the bot asks what happens instead; the second time, or when that is told already, a person is called."""
+    whole = f"{about.text}\n{text}".strip()
+    concrete = "error" in facts(text) or any(type(d) is OpenTicket and d.about.confidence > 0.5 for d in alone)
+    if case.conversation.misses > 0 or (concrete and len(text) > 60) or "error" in facts(text):
+        return HandOff(replace(about, text=whole), "not_helped")
+    return ClarifyDetails(replace(about, text=whole), 1, frozenset(facts(whole)), after_answer=True)
+
+
+# --- who writes ---------------------------------------------------------------------------------------------------
+
+
+def _who(pending: Pending, case: Case) -> Reading:
+    """An answer to the question for company and customer number; what else is said meanwhile is kept with the request."""
+    claim, about = case.situation.claim, about_of(pending)
+    if claim.organisation is not None:
+        return Reading(resumed(pending, case.turn.earlier, case, claim.organisation.id))
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    half = claim.name_only or claim.number_only or _NUMBER.search(case.turn.text) is not None
+    if not half:
+        if any(isinstance(d, Answer) for d in alone) or is_goodbye(alone):
+            return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
+        if wish := next((d for d in alone if isinstance(d, HandOff) and d.reason == "person"), None):
+            whole = f"{pending.text}\n{case.turn.text}".strip()
+            return Reading((replace(wish, about=replace(wish.about, text=whole)),))
+    whole = f"{pending.text}\n{case.turn.text}".strip() if pending.text else ""
+    if attempts(pending) < MAX_QUESTIONS:
+        return Reading(
+            (AskIdentity(replace(about, text=whole), attempts(pending) + 1, open=pending.data.get("open") == "yes"),)
+        )
+    if pending.data.get("open") == "yes":
+        return Reading((SmallTalk(about, "acknowledged"),))
+    return Reading((HandOff(replace(about, text=whole or case.turn.text), "unidentified"),))
+
+
+def resumed(pending: Pending, earlier: Prediction | None, case: Case, organisation_id: str) -> tuple[Decision, ...]:
+    """What was asked before, now that it is known for whom."""
+    known = {organisation.id: organisation for organisation in case.situation.choices}
+    if case.situation.claim.organisation is not None:
+        known[case.situation.claim.organisation.id] = case.situation.claim.organisation
+    organisation = known[organisation_id]
+    level = Level.PROVEN if case.situation.choices else Level.STATED
+    identified = Identified(about_of(pending), organisation, level, said=not pending.text)
+    if not pending.text or earlier is None:
+        return (identified,)
+    whole = f"{pending.text}\n{case.turn.text}".strip() if case.turn.action is None else pending.text
+    return (identified, *(_with_text(d, whole) for d in on_prediction(earlier, case.catalogue)))
+
+
+def _with_text(decision: Decision, text: str) -> Decision:
+    return replace(decision, about=replace(decision.about, text=text)) if isinstance(decision, OpenTicket) else decision
+
+
+def _named(text: str, case: Case) -> str | None:
+    """The organisation that free text chooses among those offered: by its number in the list or a part of its name."""
+    word = text.strip().rstrip(".)").casefold()
+    offered = case.situation.choices
+    if word.isdecimal() and 1 <= int(word) <= len(offered):
+        return offered[int(word) - 1].id
+    found = [o.id for o in offered if len(word) >= 3 and (word in o.name.casefold() or o.name.casefold() in word)]
+    return found[0] if len(found) == 1 else None
+
+
+def _code(pending: Pending, case: Case) -> Reading:
+    organisation, about = case.situation.organisation, about_of(pending)
+    if case.situation.proven and organisation is not None:
+        identified = Identified(about, organisation, Level.PROVEN, said=not pending.text)
+        before = case.turn.earlier
+        return Reading((identified, *(on_prediction(before, case.catalogue) if before and pending.text else ())))
+    if organisation is None:
+        return Reading((HandOff(about, "status"),))
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    if case.situation.code is None:
+        if any(isinstance(d, Answer) for d in alone) or is_goodbye(alone):
+            return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
+        if any(isinstance(d, OpenTicket | Exclude) for d in alone):
+            return Reading(alone)
+    if attempts(pending) > MAX_QUESTIONS:
+        return Reading((HandOff(about, "status"),))
+    return Reading((AskCode(about, organisation, attempts(pending) + 1),))
+
+
+# --- consent --------------------------------------------------------------------------------------------------------
+
+
+def terms_of(pending: Pending) -> Terms:
+    return Terms(PURPOSES[pending.data["purpose"]], pending.text, pending.data.get("product"))
+
+
+def agreed(pending: Pending, answer: str, condition: str | None = None) -> OpenTicket:
+    """The ticket that a yes leads to."""
+    terms = terms_of(pending)
+    consent = Consent(terms, True, answer, pending.data.get("question", ""), condition)
+    return OpenTicket(about_of(pending), _REASONS[terms.purpose], consent=consent)
+
+
+def refused(pending: Pending, answer: str) -> Refuse:
+    return Refuse(about_of(pending), Consent(terms_of(pending), False, answer, pending.data.get("question", "")))
+
+
+def _consent(pending: Pending, case: Case) -> Reading:
+    """Only a plain yes is a yes. A question, or anything else that is not plain, gives no consent."""
+    text, about, terms = case.turn.text, about_of(pending), terms_of(pending)
+    if contests(text):
+        return Reading((HandOff(about, "contested"),))
+    if terms.purpose == "onsite" and prefers_remote(text):
+        return Reading((OpenTicket(replace(about, text=f"{about.text}\n{text}"), "remote"),))
+    said = assent(text)
+    if terms.purpose == "maintenance" and wants_workaround(text):
+        consent = Consent(terms, True, text, pending.data.get("question", "")) if said and said.yes else None
+        return Reading((OpenTicket(replace(about, text=f"{about.text}\n{text}"), "workaround", consent=consent),))
+    if said is not None:
+        return Reading((agreed(pending, text, said.condition) if said.yes else refused(pending, text),))
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    if wish := next((d for d in alone if isinstance(d, HandOff) and d.reason == "person"), None):
+        return Reading((replace(wish, about=replace(wish.about, text=f"{about.text}\n{text}")),))
+    if any(isinstance(d, Answer) for d in alone):
+        return Reading(tuple(d for d in alone if isinstance(d, Answer)), keep=True)
+    if is_goodbye(alone):
+        return Reading(alone, keep=True)
+    unclear = all(isinstance(d, ClarifyDetails | ClarifyTopic | SmallTalk | HandOff) for d in alone)
+    if unclear and attempts(pending) < MAX_QUESTIONS:
+        return Reading((AskConsent(about, terms, attempts(pending) + 1),))
+    return Reading(alone)

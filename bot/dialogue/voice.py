@@ -1,0 +1,68 @@
+"""Finds a sentence of the intent files, fills it in, and tells times as people do. Pure.
+
+What is filled in is data, never markup: what it contains must not turn into bold, a link or a mention. It must not know decisions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from babel.dates import format_datetime
+
+from bot.catalogue.catalogue import Catalogue
+from bot.model import Button, Language
+
+_PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
+_MARKUP = re.compile(r"([\\`*_\[\]<>])")
+_MOMENT: dict[Language, tuple[str, str]] = {
+    "de": ("de_DE", "EEEE, d. MMMM, HH:mm 'Uhr'"),
+    "en": ("en_GB", "EEEE, d MMMM, HH:mm"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """``text`` is Markdown."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Speaks ``language``; ``ticket`` is the key of the ticket that is spoken of, if there is one."""
+
+    catalogue: Catalogue
+    language: Language
+    ticket: str | None = None
+
+    def text(self, key: str, **values: str) -> str:
+        """The sentence ``key`` with its placeholders filled in. Raises KeyError for one that nothing fills."""
+        company = {
+            name.removeprefix("company."): value[self.language]
+            for name, value in self.catalogue.company.values.items()
+            if value is not None
+        }
+        known = {"company": company.get("name", ""), "remote_tool": company.get("remote_tool", "")}
+        known |= {"ticket": self.ticket or ""} | values
+        return _PLACEHOLDER.sub(lambda m: escaped(known[m[1]]), self.catalogue.texts[self.language][key])
+
+    def button(self, key: str, action: str) -> Button:
+        return Button(self.text(f"button.{key}"), action)
+
+    def moment(self, time: datetime) -> str:
+        """``time`` in its own zone: ``Montag, 9. März, 08:00 Uhr``."""
+        locale, pattern = _MOMENT[self.language]
+        return format_datetime(time, pattern, locale=locale)
+
+
+def escaped(text: str) -> str:
+    """``text`` so that Markdown shows it as it stands."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def quoted(text: str) -> str:
+    """``text`` as a block quote that shows it to the letter."""
+    return "\n".join(f"> {escaped(line)}" if line.strip() else ">" for line in text.strip().splitlines())
