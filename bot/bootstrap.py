@@ -23,10 +23,12 @@ from pydantic import SecretStr
 import adapters as adapters_registry
 from bot.catalogue.catalogue import Catalogue
 from bot.catalogue.load import load as load_catalogue
+from bot.clockwork import Clockwork
 from bot.config import Settings
 from bot.delivery import Delivery
+from bot.desk.gather import Gathering
 from bot.desk.handle import Worker
-from bot.desk.lanes import DELIVER, HANDLE, waiting
+from bot.desk.lanes import CLOCK, DELIVER, HANDLE, waiting
 from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
@@ -107,19 +109,12 @@ class App:
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signal_, stop.set)
-        reloads: set[asyncio.Task[bool]] = set()  # keeps them from being collected
-
-        def reload() -> None:
-            task = loop.create_task(self.knowledge.reload())
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
+        reloads: set[asyncio.Task[bool]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.knowledge.reload())))
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
-            tasks.append(group.create_task(self.knowledge.watch()))
             await stop.wait()
             log.info("stopping")
             for task in tasks:
@@ -208,9 +203,12 @@ def _joined(
         return await delivery(lane)
 
     async def sweep() -> list[tuple[str, str]]:
-        return await waiting(store)
+        return await waiting(store, clock())
 
-    engine = EmbeddedEngine({HANDLE: handle, DELIVER: deliver}, sweep)
+    async def ring(lane: str) -> timedelta | None:
+        return await clockwork(lane)
+
+    engine = EmbeddedEngine({HANDLE: handle, DELIVER: deliver, CLOCK: ring}, sweep)
     worker = Worker(
         store=store,
         engine=engine,
@@ -220,7 +218,9 @@ def _joined(
         clock=clock,
         burst=settings.burst,
         default_language=settings.default_language,
+        gather=Gathering(settings.identify, settings.patience),
     )
+    clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language)
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
     desk = Desk(store, engine, by_name, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
     return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, by_name)

@@ -141,7 +141,7 @@ def replay(
 ) -> None:
     """Play dialogues through the real core on fresh instances in memory; one JSON line a turn."""
     from bot.cli_intents import in_force, rows_of
-    from bot.replay import Dialogue, replayed
+    from bot.replay.played import Dialogue, replayed
 
     dialogues = rows_of(file, Dialogue)
     settings = Settings.load()

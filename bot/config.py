@@ -37,6 +37,14 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field(default="console", description="how the log is written")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="how much is logged")
     burst_seconds: float = Field(default=1.5, ge=0, le=60, description="messages within this time are one turn")
+    patience_minutes: float = Field(
+        default=30,
+        gt=0,
+        description="how long a question of the bot waits before a ticket is opened with what there is",
+    )
+    identify: Literal["auto", "always", "never"] = Field(
+        default="auto", description="ask customers who they are: auto (if customers are on file), always, never"
+    )
     default_language: Literal["de", "en"] = Field(default="de", description="language until a customer shows another")
     telegram_token: SecretStr | None = Field(default=None, description="token of the bot, from BotFather")
     telegram_api_url: str | None = Field(default=None, description="another Bot API server than Telegram's own")
@@ -68,13 +76,12 @@ class Settings(BaseSettings):
         return self.data / "heartbeat"
 
     @property
-    def standing(self) -> Path:
-        """Which catalogue the running bot has, and what was wrong with the last refused edit."""
-        return self.data / "intents.json"
-
-    @property
     def burst(self) -> timedelta:
         return timedelta(seconds=self.burst_seconds)
+
+    @property
+    def patience(self) -> timedelta:
+        return timedelta(minutes=self.patience_minutes)
 
     @property
     def adapter_names(self) -> tuple[str, ...]:

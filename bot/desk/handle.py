@@ -7,32 +7,34 @@ the messages handled and writes everything that follows from them. A crash befor
 from __future__ import annotations
 
 import contextlib
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Literal
 from uuid import uuid4
 
 import structlog
 
+from bot.agreement.customers import Level
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.customers import MAIL, send_code
+from bot.desk.effects import Effects, files, subject
+from bot.desk.gather import Gathering
 from bot.desk.saying import UnsayableError, say
+from bot.desk.turns import LONGEST_TURN, Burst, oldest
 from bot.desk.understand import Understanding
 from bot.dialogue.decide import decide
-from bot.dialogue.decisions import Answer, Decision, OpenTicket, Relay, needs_ticket
-from bot.dialogue.speak import Reply, notice, speak
-from bot.dialogue.turn import Outcome, Turn
+from bot.dialogue.decisions import Answer, AskCode, Decision, Relay, TicketStatus
+from bot.dialogue.rules import TICKET_STATUS
+from bot.dialogue.situation import Situation
+from bot.dialogue.speak import notice, speak
+from bot.dialogue.turn import Edit, Outcome, Turn
+from bot.dialogue.voice import Reply
 from bot.errors import ConflictError
 from bot.knowledge import Knowledge
-from bot.model import (
-    Author,
-    Conversation,
-    Language,
-    Mode,
-    Priority,
-    Ticket,
-    ticket_key,
-)
+from bot.model import Author, Conversation, Language, Mode, Prediction, Priority
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.inbox import Received
 from bot.storage.store import Session, Store
@@ -41,10 +43,14 @@ from bot.storage.tickets import NewTicket
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 5
-LONGEST_TURN = 20
 BACKOFF = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
-SUBJECT_LENGTH = 120
 ELSEWHERE = timedelta(minutes=5)
+
+_CODE = re.compile(r"(?<!\d)\d{3}[\s-]?\d{3}(?!\d)")
+
+
+class _NoCodeError(Exception):
+    """A code cannot be sent just now, so something else has to be decided."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Worker:
     clock: Clock
     burst: timedelta
     default_language: Language
+    gather: Gathering = field(default_factory=Gathering)
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
         """Handle one turn. Returns when to look again: at once after it, later while a burst lasts, None when all is handled."""
@@ -71,19 +78,18 @@ class Worker:
             return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
         if delay := self._not_yet(waiting):
             return delay
-        turn = _oldest_turn(waiting)
-        log_ = log.bind(correlation=turn[0].correlation, conversation=conversation_id)
+        burst = oldest(waiting)
+        log_ = log.bind(correlation=burst.rows[0].correlation, conversation=conversation_id)
         knowledge = self.knowledge()  # one pair for the whole turn, whatever is loaded meanwhile
         try:
-            outcome = await self._decided(conversation, turn, knowledge)
-            await self._commit(conversation, turn, outcome, knowledge.catalogue)
+            outcome = await self._handle(conversation, burst, knowledge)
         except ConflictError:
             log_.info("turn_overtaken")  # somebody else changed the conversation: read it again and decide anew
         except Exception as error:
-            log_.warning("turn_failed", attempt=turn[0].attempts + 1, error=repr(error))
-            return await self._failed(conversation, turn[0])
+            log_.warning("turn_failed", attempt=burst.rows[0].attempts + 1, error=repr(error))
+            return await self._failed(conversation, burst.rows[0])
         else:
-            log_.info("turn_handled", messages=len(turn), decisions=[d.kind for d in outcome.decisions])
+            log_.info("turn_handled", messages=len(burst.rows), decisions=[d.kind for d in outcome.decisions])
         return timedelta()
 
     def _not_yet(self, waiting: Sequence[Received]) -> timedelta | None:
@@ -97,86 +103,142 @@ class Worker:
         due = min(last.received_at + self.burst, first.received_at + 4 * self.burst)
         return max(due - now, timedelta()) or None
 
-    async def _decided(self, conversation: Conversation, turn: Sequence[Received], knowledge: Knowledge) -> Outcome:
-        text = "\n".join(r.message.text for r in turn if r.message.text.strip())
-        texts = [text]
-        if conversation.pending is not None:
-            texts.append(f"{conversation.pending.data.get('text', '')}\n{text}")
+    async def _handle(self, conversation: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
+        code = await self._proved(conversation, burst)
+        async with self.store.snapshot() as session:
+            situation = await self.gather(
+                session, conversation, burst.first, burst.text, knowledge.catalogue.agreement, code
+            )
+            changed = burst.edit_of or burst.deletion_of
+            before = await session.inbox.find(burst.first.chat, changed) if changed else None
+        situation = replace(situation, can_mail=MAIL in self.adapters)
+        turn = await self._understood(conversation, burst, before, knowledge)
+        outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
+        try:
+            await self._commit(conversation, burst, before, outcome, situation, knowledge.catalogue)
+        except _NoCodeError:
+            situation = replace(situation, can_mail=False)
+            outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
+            await self._commit(conversation, burst, before, outcome, situation, knowledge.catalogue)
+        return outcome
+
+    async def _proved(self, conversation: Conversation, burst: Burst) -> Literal["right", "wrong"] | None:
+        """Use up the link or the code that this turn brings, before anything is decided.
+
+        Whoever has proved something stays known, so that doing this again after a crash finds them known already.
+        """
+        message, now = burst.first, self.clock()
+        pending = conversation.pending
+        digits = _CODE.search(burst.text) if pending is not None and pending.kind == "code" else None
+        if message.invitation is None and digits is None:
+            return None
+        adapter, sender = message.chat.adapter, message.sender
+        async with self.store.transaction() as session:
+            if message.invitation is not None:
+                organisation = await session.customers.redeem(message.invitation, now)
+                how = "invitation"
+            else:
+                assert digits is not None
+                organisation = await session.customers.check_code(adapter, sender.id, digits[0], now)
+                how = "code"
+            if organisation is None:
+                return "wrong"
+            await session.customers.bind(
+                adapter, sender.id, organisation.id, Level.PROVEN, now, person=sender.name, how=how
+            )
+            return "right"
+
+    async def _understood(
+        self, conversation: Conversation, burst: Burst, before: Received | None, knowledge: Knowledge
+    ) -> Turn:
+        pending = conversation.pending
+        texts = [burst.text]
+        if pending is not None:
+            texts += [f"{pending.text}\n{burst.text}", pending.text]
+        if burst.edit_of and before is not None:
+            texts.append(before.message.text)
         predictions = await self.understanding.of(texts, knowledge.classifier)
-        return decide(
-            conversation,
-            Turn(
-                text=text,
-                now=self.clock(),
-                prediction=predictions[0],
-                together=predictions[1] if len(predictions) > 1 else None,
-                action=turn[0].message.action,
-                attachments=tuple(attachment for r in turn for attachment in r.message.attachments),
-            ),
-            knowledge.catalogue,
-            self.default_language,
+        edit: Edit | None = None
+        if burst.edit_of and before is not None:
+            edit = Edit(before.message.text, predictions[-1])
+        earlier: tuple[Prediction | None, Prediction | None] = (None, None)
+        if pending is not None:
+            earlier = (predictions[1], predictions[2])
+        return Turn(
+            text=before.message.text if burst.deletion_of and before is not None else burst.text,
+            now=self.clock(),
+            prediction=predictions[0],
+            together=earlier[0],
+            earlier=earlier[1],
+            action=burst.first.action,
+            attachments=tuple(attachment for r in burst.rows for attachment in r.message.attachments),
+            edit=edit,
+            deleted=burst.deletion_of is not None,
+            invited=burst.first.invitation is not None,
         )
 
     async def _commit(
-        self, conversation: Conversation, turn: Sequence[Received], outcome: Outcome, catalogue: Catalogue
+        self,
+        conversation: Conversation,
+        burst: Burst,
+        before: Received | None,
+        outcome: Outcome,
+        situation: Situation,
+        catalogue: Catalogue,
     ) -> None:
-        now = self.clock()
+        now, first = self.clock(), burst.rows[0]
         async with self.store.transaction() as session:
-            after = outcome.conversation
-            tickets: dict[int, str] = {}
-            for index, decision in enumerate(outcome.decisions):
-                if needs_ticket(decision):
-                    ticket = await self._open(session, after, turn, index, decision)
-                    after = replace(after, ticket=ticket.number)
-                    tickets[index] = ticket.key
-                elif isinstance(decision, Relay) and after.ticket is not None:
-                    tickets[index] = ticket_key(after.ticket)
+            done = await Effects(session, catalogue, situation, burst.rows, now).carry_out(outcome)
+            after = done.conversation
             await session.conversations.save(after, now)
-            await session.inbox.mark_handled(tuple(r.id for r in turn), now)
+            await session.inbox.mark_handled(tuple(r.id for r in burst.rows), now)
+            for deletion in (r.message for r in burst.rows if r.message.deletion_of):
+                await session.inbox.mark_deleted(deletion.chat, deletion.deletion_of or "", now)
             await session.events.add(
                 "turn",
-                actor=f"{turn[0].message.chat.adapter}:{turn[0].message.sender.id}",
+                actor=f"{first.message.chat.adapter}:{first.message.sender.id}",
                 now=now,
                 conversation_id=conversation.id,
                 ticket=after.ticket,
-                correlation=turn[0].correlation,
+                correlation=first.correlation,
                 data={
-                    "messages": [r.id for r in turn],
+                    "messages": [r.id for r in burst.rows],
+                    **({"edit_of": before.id} if burst.edit_of and before else {}),
+                    **({"deletion_of": before.id} if burst.deletion_of and before else {}),
                     "catalogue": catalogue.version,
                     "decisions": [_record(decision) for decision in outcome.decisions],
                 },
             )
-            reply = speak(outcome.decisions, catalogue, outcome.language, tickets)
+            for decision in outcome.decisions:
+                if isinstance(decision, AskCode) and decision.attempt == 1:
+                    await self._send_code(session, after, decision, first, outcome.language, catalogue)
+            reply = speak(outcome, catalogue, situation, done.tickets)
             if reply is not None:
-                await self._say(session, conversation, turn[0], reply, f"{conversation.id}:{turn[0].seq}")
+                await self._say(session, conversation, first, reply, f"{conversation.id}:{first.seq}")
 
-    async def _open(
-        self, session: Session, conversation: Conversation, turn: Sequence[Received], index: int, decision: Decision
-    ) -> Ticket:
-        about, now = decision.about, self.clock()
-        ticket = await session.tickets.open(
-            NewTicket(
-                key=f"{conversation.id}:{turn[0].seq}:{index}",
-                conversation_id=conversation.id,
-                reason=decision.reason if isinstance(decision, OpenTicket) else "judge",
-                category=about.category,
-                topic=about.topic,
-                priority=decision.priority if isinstance(decision, OpenTicket) else Priority.NORMAL,
-                subject=_subject(about.text),
-                facts={"text": about.text} | _files(turn),
-            ),
-            now,
+    async def _send_code(
+        self,
+        session: Session,
+        conversation: Conversation,
+        decision: AskCode,
+        cause: Received,
+        language: Language,
+        catalogue: Catalogue,
+    ) -> None:
+        sent = await send_code(
+            session,
+            self.engine,
+            self.adapters,
+            catalogue,
+            conversation,
+            decision.organisation,
+            cause.message.sender,
+            language=language,
+            correlation=cause.correlation,
+            now=self.clock(),
         )
-        await session.events.add(
-            "ticket_opened",
-            actor="bot",
-            now=now,
-            conversation_id=conversation.id,
-            ticket=ticket.number,
-            correlation=turn[0].correlation,
-            data={"reason": ticket.reason, "category": about.category, "topic": about.topic},
-        )
-        return ticket
+        if not sent:
+            raise _NoCodeError
 
     async def _say(self, session: Session, conversation: Conversation, cause: Received, reply: Reply, key: str) -> None:
         await say(
@@ -212,8 +274,10 @@ class Worker:
                     category=None,
                     topic=None,
                     priority=Priority.HIGH,
-                    subject=_subject(first.message.text),
-                    facts={"text": first.message.text} | _files([first]),
+                    subject=subject(first.message.text),
+                    facts={"text": first.message.text} | files([first]),
+                    organisation=conversation.organisation,
+                    person=first.message.sender.id,
                 ),
                 now,
             )
@@ -239,35 +303,15 @@ class Worker:
         return timedelta()
 
 
-def _oldest_turn(waiting: Sequence[Received]) -> tuple[Received, ...]:
-    """The oldest messages that belong together: of one person, words and files only. A button press stands alone."""
-    first = waiting[0]
-    turn = [first]
-    if first.message.action is None and first.attempts == 0:
-        for received in waiting[1:LONGEST_TURN]:
-            if received.message.action is not None or received.message.sender.id != first.message.sender.id:
-                break
-            turn.append(received)
-    return tuple(turn)
-
-
-def _subject(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 1].rsplit(" ", 1)[0] + "…"
-
-
-def _files(turn: Sequence[Received]) -> dict[str, str]:
-    names = [attachment.name for received in turn for attachment in received.message.attachments]
-    return {"attachments": ", ".join(names)} if names else {}
-
-
 def _record(decision: Decision) -> dict[str, object]:
     about = decision.about
+    faq = about.topic if isinstance(decision, Answer) else None
     return {
         "kind": decision.kind,
-        "faq": about.topic if isinstance(decision, Answer) else None,
+        "faq": TICKET_STATUS if isinstance(decision, TicketStatus) else faq,
         "category": about.category,
         "topic": about.topic,
         "confidence": round(about.confidence, 4),
         "runner_up": about.runner_up,
+        **({"edited": True} if isinstance(decision, Relay) and decision.edited else {}),
     }

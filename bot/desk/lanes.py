@@ -1,16 +1,26 @@
-"""The kinds of work that the engine wakes: a conversation with unhandled messages, a lane of the outbox with unsent ones."""
+"""The kinds of work that the engine wakes: a conversation with unhandled messages or with timers that have run out, a lane of the
+outbox with unsent messages.
+"""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from bot.storage.store import Store
 
 HANDLE = "handle"
 DELIVER = "deliver"
+CLOCK = "clock"
 
 
-async def waiting(store: Store) -> list[tuple[str, str]]:
+async def waiting(store: Store, now: datetime) -> list[tuple[str, str]]:
     """Everything that has something to do, from the tables; for the sweeper."""
     async with store.snapshot() as session:
         conversations = await session.inbox.waiting()
         lanes = await session.outbox.waiting()
-    return [(HANDLE, conversation) for conversation in conversations] + [(DELIVER, lane) for lane in lanes]
+        clocks = await session.timers.waiting(now)
+    return [
+        *((HANDLE, conversation) for conversation in conversations),
+        *((DELIVER, lane) for lane in lanes),
+        *((CLOCK, conversation) for conversation in clocks),
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.desk.lanes import DELIVER
-from bot.dialogue.speak import Reply
+from bot.dialogue.voice import Reply
 from bot.errors import FirstlineError
 from bot.model import Author, Conversation, OutboundMessage
 from bot.ports import ChatAdapter, Engine

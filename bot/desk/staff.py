@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.effects import subject
 from bot.desk.saying import say
-from bot.dialogue.speak import Reply, notice
+from bot.dialogue.speak import notice
+from bot.dialogue.voice import Reply
 from bot.errors import FirstlineError
-from bot.model import Author, Conversation, Language, Mode, Person, Ticket, TicketState, ticket_key
+from bot.model import Author, Conversation, Language, Mode, Person, Priority, Ticket, TicketState, ticket_key
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.store import Session, Store
+from bot.storage.tickets import NewTicket
 
 
 class TicketError(FirstlineError):
@@ -41,6 +44,36 @@ class Desk:
     catalogue: Callable[[], Catalogue]
     clock: Clock
     default_language: Language
+
+    async def open(self, conversation_id: str, staff: Person) -> int:
+        """A ticket for a conversation that ``staff`` joins before the bot saw a need for one; its number."""
+        now = self.clock()
+        async with self.store.transaction() as session:
+            conversation = await session.conversations.get(conversation_id, lock=True)
+            ticket = await session.tickets.open(
+                NewTicket(
+                    key=f"{conversation_id}:{uuid4()}",
+                    conversation_id=conversation_id,
+                    reason="joined",
+                    category=None,
+                    topic=conversation.topic,
+                    priority=Priority.NORMAL,
+                    subject=subject(conversation.last_text or ""),
+                    facts={"text": conversation.last_text} if conversation.last_text else {},
+                    organisation=conversation.organisation,
+                ),
+                now,
+            )
+            await session.conversations.save(replace(conversation, ticket=ticket.number), now)
+            await session.events.add(
+                "ticket_opened",
+                actor=f"staff:{staff.id}",
+                now=now,
+                conversation_id=conversation_id,
+                ticket=ticket.number,
+                data={"reason": ticket.reason},
+            )
+        return ticket.number
 
     async def take(self, number: int, staff: Person) -> Ticket:
         """``staff`` becomes the owner and the bot falls silent. Raises TicketError when somebody else has it or it is closed."""

@@ -15,7 +15,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.model import ticket_key
 from bot.ports import Classifier
-from bot.replay import Happened, Stage, stage
+from bot.replay.stage import Happened, Stage, stage
 
 FOLDER = Path(__file__).parent
 CHECKS = {"bot", "not", "buttons", "ticket", "mode", "decision", "priority", "reason", "topic", "answers"}

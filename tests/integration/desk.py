@@ -58,7 +58,7 @@ class Desk:
     async def handle_all(self) -> None:
         """Let the worker go on until it is done, moving the clock over every pause that it asks for."""
         for _ in range(100):
-            lanes = [lane for kind, lane in await waiting(self.store) if kind == HANDLE]
+            lanes = [lane for kind, lane in await waiting(self.store, self.clock()) if kind == HANDLE]
             if not lanes:
                 return
             for lane in lanes:
@@ -69,7 +69,7 @@ class Desk:
     async def deliver_all(self) -> None:
         """The same for what is to be sent."""
         for _ in range(100):
-            lanes = [lane for kind, lane in await waiting(self.store) if kind == DELIVER]
+            lanes = [lane for kind, lane in await waiting(self.store, self.clock()) if kind == DELIVER]
             if not lanes:
                 return
             for lane in lanes:

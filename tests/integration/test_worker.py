@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.catalogue.catalogue import Catalogue
-from bot.desk.handle import BACKOFF, LONGEST_TURN, MAX_ATTEMPTS
+from bot.desk.handle import BACKOFF, MAX_ATTEMPTS
 from bot.desk.lanes import DELIVER
 from bot.desk.overview import letters_overview, retry_letter
+from bot.desk.turns import LONGEST_TURN
 from bot.model import Attachment, Mode, Priority, TicketState
 from bot.storage.store import Store
 from tests.conftest import TestDatabase

@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from bot.bootstrap import App, build
 from bot.catalogue.catalogue import Catalogue
@@ -92,29 +90,45 @@ class Stage:
     async def customer(self, text: str, *, message_id: str | None = None, sender: Person = CUSTOMER) -> Happened:
         """The customer writes; a text that is the label of a button last shown presses it."""
         action = next((button.action for button in self._buttons if button.label == text), None)
-        identity = message_id or str(uuid4())
+        return await self._received(message_id or str(uuid4()), "" if action else text, sender, action=action)
+
+    async def edits(self, message_id: str, text: str, sender: Person = CUSTOMER) -> Happened:
+        """The customer gives an earlier message another text."""
+        return await self._received(f"{message_id}:{uuid4()}", text, sender, edit_of=message_id)
+
+    async def deletes(self, message_id: str, sender: Person = CUSTOMER) -> Happened:
+        """The customer takes an earlier message away."""
+        return await self._received(f"{message_id}:{uuid4()}", "", sender, deletion_of=message_id)
+
+    async def _received(self, identity: str, text: str, sender: Person, **more: Any) -> Happened:
         await self.app.receiver(
             InboundMessage(
                 chat=self.chat,
                 message_id=identity,
                 delivery_id=identity,
                 sender=sender,
-                text="" if action else text,
-                action=action,
+                text=text,
                 sent_at=self.clock(),
+                **more,
             )
         )
         return await self._happened()
 
     async def staff(self, text: str, staff: Person = STAFF) -> Happened:
-        if ticket := await self._ticket():
-            await self.app.desk.reply(ticket, staff, text)
+        await self.app.desk.reply(await self._case(staff), staff, text)
         return await self._happened()
 
     async def take_over(self, staff: Person = STAFF) -> Happened:
-        if ticket := await self._ticket():
-            await self.app.desk.take(ticket, staff)
+        await self.app.desk.take(await self._case(staff), staff)
         return await self._happened()
+
+    async def _case(self, staff: Person) -> int:
+        """The ticket that a person acts on; one is opened where a person joins in before the bot saw a need for it."""
+        if ticket := await self._ticket():
+            return ticket
+        async with self.app.store.transaction() as session:
+            conversation_id, _ = await session.conversations.next_seq(self.chat, self.clock())
+        return await self.app.desk.open(conversation_id, staff)
 
     async def hand_back(self, staff: Person = STAFF) -> Happened:
         if ticket := await self._ticket():
@@ -122,9 +136,22 @@ class Stage:
         return await self._happened()
 
     async def pass_time(self, duration: timedelta) -> Happened:
-        self.clock.time += duration
+        """Time passes, and whatever falls due meanwhile happens when it does."""
+        end = self.clock.time + duration
+        while (due := await self._next_timer()) is not None and due <= end:
+            self.clock.time = max(due, self.clock.time)
+            await self.app.engine.sweep()
+            await self.app.engine.settled()
+        self.clock.time = end
         await self.app.engine.sweep()
         return await self._happened()
+
+    async def _next_timer(self) -> datetime | None:
+        conversation = await self.conversation()
+        if conversation is None:
+            return None
+        async with self.app.store.snapshot() as session:
+            return await session.timers.next(conversation.id)
 
     async def nothing(self) -> Happened:
         return await self._happened()
@@ -169,96 +196,3 @@ async def stage(
         app.working(),
     ):
         yield Stage(app, playback, clock)
-
-
-# --- dialogues in JSON lines ---------------------------------------------------------------------------------
-
-
-class Setup(BaseModel):
-    """How things stand before the first turn; what the core does not know yet is accepted and left alone."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    now: AwareDatetime = START
-
-
-class Line(BaseModel):
-    """One turn. ``type`` and ``message_id`` belong to events, ``expect`` and ``checks`` are for whoever reads."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-    speaker: Literal["customer", "staff", "event"] = Field(alias="from")
-    text: str = ""
-    type: Literal["staff_takeover", "hand_back", "message_edited", "message_deleted", "time_passes"] | None = None
-    message_id: str | None = None
-
-
-class Dialogue(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: str
-    setup: Setup = Setup()
-    turns: tuple[Line, ...]
-
-
-_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
-
-
-async def replayed(
-    dialogue: Dialogue, settings: Settings, catalogue: Catalogue, classifier: Classifier
-) -> AsyncIterator[dict[str, Any]]:
-    """One JSON object a turn, also for a silent one."""
-    async with stage(settings, catalogue=catalogue, classifier=classifier, now=dialogue.setup.now) as play:
-        for number, line in enumerate(dialogue.turns):
-            happened = await _played(play, line, number)
-            yield {"id": dialogue.id, "turn": number, **_shown(happened)}
-
-
-async def _played(play: Stage, line: Line, number: int) -> Happened:
-    match line.speaker, line.type:
-        case "customer", _:
-            return await play.customer(line.text, message_id=line.message_id or str(number))
-        case "staff", _:
-            return await play.staff(line.text)
-        case _, "staff_takeover":
-            return await play.take_over()
-        case _, "hand_back":
-            return await play.hand_back()
-        case _, "time_passes":
-            return await play.pass_time(_DURATION.validate_python(line.text))
-    return await play.nothing()
-
-
-def _shown(happened: Happened) -> dict[str, Any]:
-    conversation, ticket = happened.conversation, happened.ticket
-    language = conversation.language if conversation else None
-    keys = ("kind", "category", "faq", "confidence")
-    decisions = [{key: decision[key] for key in keys} for decision in happened.decisions]
-    pending = conversation.pending.kind if conversation and conversation.pending else None
-    return {
-        "replies": [
-            {"text": reply.text, "lang": language, "buttons": [button.label for button in reply.buttons]}
-            for reply in happened.replies
-        ],
-        "decision": decisions[0] if decisions else {"kind": "ignore", "category": None, "faq": None, "confidence": 0.0},
-        "decisions": decisions,
-        "conversation": {
-            "mode": conversation.mode.value if conversation else "bot",
-            "language": language,
-            "pending": pending,
-        },
-        "ticket": None
-        if ticket is None
-        else {
-            "id": ticket.key,
-            "state": ticket.state.value,
-            "reason": ticket.reason,
-            "category": ticket.category.value if ticket.category else None,
-            "topic": ticket.topic,
-            "priority": ticket.priority.value,
-            "subject": ticket.subject,
-            "assignee": ticket.assignee,
-            "facts": dict(ticket.facts),
-        },
-        "events": [event.kind for event in happened.events],
-    }

@@ -1,0 +1,171 @@
+"""What happens because time has passed: a question that nobody answered goes to a person, a promise that was missed is owned up to.
+
+Each conversation's timers are a lane of their own kind; what is due is done under the conversation's lock, once. It must not know
+how time is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.catalogue.catalogue import Catalogue
+from bot.desk.effects import PENDING, PROMISE, promise_key, subject
+from bot.desk.saying import say
+from bot.dialogue.facts import facts
+from bot.dialogue.pending import about_of, overdue
+from bot.dialogue.situation import Situation
+from bot.dialogue.speak import notice
+from bot.dialogue.voice import Reply, Voice
+from bot.errors import ConflictError
+from bot.knowledge import Knowledge
+from bot.model import Author, Conversation, Language, Mode, Priority, Ticket, TicketState
+from bot.ports import ChatAdapter, Clock, Engine
+from bot.storage.store import Session, Store
+from bot.storage.tickets import NewTicket
+from bot.storage.timers import Timer
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Clockwork:
+    """Handles the lanes of the kind CLOCK, which are conversations with timers that have run out."""
+
+    store: Store
+    engine: Engine
+    adapters: Mapping[str, ChatAdapter]
+    knowledge: Callable[[], Knowledge]
+    clock: Clock
+    default_language: Language
+
+    async def __call__(self, conversation_id: str) -> timedelta | None:
+        """Do what is due. Returns when the next timer runs out, None when there is none."""
+        now = self.clock()
+        try:
+            async with self.store.transaction() as session:
+                conversation = await session.conversations.get(conversation_id, lock=True)
+                for timer in await session.timers.due(conversation_id, now):
+                    await session.timers.cancel(timer.key)
+                    conversation = await self._ring(session, conversation, timer, now)
+                upcoming = await session.timers.next(conversation_id)
+        except ConflictError:
+            return timedelta()  # somebody changed the conversation on SQLite or without its lock: look again
+        return None if upcoming is None else max(upcoming - now, timedelta())
+
+    async def _ring(self, session: Session, conversation: Conversation, timer: Timer, now: datetime) -> Conversation:
+        if conversation.chat.adapter not in self.adapters:
+            await session.timers.set(replace(timer, due_at=now + timedelta(minutes=5)))
+            return conversation
+        match timer.kind:
+            case kind if kind == PENDING:
+                return await self._unanswered(session, conversation, now)
+            case kind if kind == PROMISE and timer.ticket is not None:
+                await self._promised(session, conversation, timer.ticket, now)
+        return conversation
+
+    async def _unanswered(self, session: Session, conversation: Conversation, now: datetime) -> Conversation:
+        """Nobody has answered, so the request goes to a person with what there is."""
+        pending = conversation.pending
+        if pending is None or not overdue(pending) or conversation.mode is not Mode.BOT:
+            return conversation
+        about, catalogue = about_of(pending), self.knowledge().catalogue
+        situation = await self._situation(session, conversation, catalogue)
+        topic = catalogue.topics.get(about.topic or "")
+        priority = topic.priority if topic else Priority.NORMAL
+        ticket = await session.tickets.open(
+            NewTicket(
+                key=f"{conversation.id}:unanswered:{pending.asked_at.isoformat()}",
+                conversation_id=conversation.id,
+                reason="no_answer",
+                category=about.category,
+                topic=about.topic,
+                priority=priority,
+                subject=subject(about.text),
+                facts={"text": about.text, **facts(about.text)},
+                organisation=conversation.organisation,
+                due_at=situation.respond_by(now, priority),
+            ),
+            now,
+        )
+        if ticket.due_at is not None:
+            promise = Timer(promise_key(ticket.number), PROMISE, conversation.id, ticket.due_at, ticket.number)
+            await session.timers.set(promise)
+        after = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
+        reads_from = situation.reads_from(now)
+        if reads_from is not None:
+            after = replace(after, closed_until=reads_from)
+        await session.conversations.save(after, now)
+        await self._event(session, conversation, "ticket_opened", ticket, now, {"reason": ticket.reason})
+        voice = Voice(catalogue, self._language(conversation), ticket.key)
+        said = [voice.text("ticket.no_answer")]
+        if reads_from is not None and reads_from != conversation.closed_until:
+            said.append(voice.text("time.reads_from", time=voice.moment(reads_from)))
+        await self._say(
+            session, conversation, Reply(" ".join(said)), f"{conversation.id}:unanswered:{ticket.number}", now
+        )
+        log.info("question_unanswered", conversation=conversation.id, ticket=ticket.key)
+        return replace(after, version=after.version + 1)
+
+    async def _promised(self, session: Session, conversation: Conversation, number: int, now: datetime) -> None:
+        """If nobody has given the first response that was promised, the customer is told so, and staff louder than before."""
+        ticket = await session.tickets.get(number)
+        if (
+            ticket is None
+            or not ticket.open
+            or ticket.due_at is None
+            or ticket.state is TicketState.WAITING_FOR_CUSTOMER
+        ):
+            return
+        if await session.events.responded(number):
+            return
+        await session.tickets.save(replace(ticket, priority=Priority.HIGH))
+        await self._event(session, conversation, "promise_missed", ticket, now, {"due": ticket.due_at.isoformat()})
+        log.warning("promise_missed", ticket=ticket.key, due=ticket.due_at.isoformat())
+        if conversation.mode is Mode.HUMAN:
+            return  # a person has the word: the bot does not talk over them, not even to apologise
+        catalogue, language = self.knowledge().catalogue, self._language(conversation)
+        hours = (await self._situation(session, conversation, catalogue)).hours(now)
+        due = hours.local(ticket.due_at) if hours else ticket.due_at
+        reply = notice(catalogue, language, "time.missed", ticket.key, time=Voice(catalogue, language).moment(due))
+        await self._say(session, conversation, reply, f"{conversation.id}:missed:{number}", now)
+
+    async def _situation(self, session: Session, conversation: Conversation, catalogue: Catalogue) -> Situation:
+        """As far as it is known without anybody writing: the contract of the organisation that is spoken with."""
+        organisation = (
+            await session.customers.get(conversation.organisation) if conversation.organisation is not None else None
+        )
+        standing = replace(Situation().standing, organisation=organisation)
+        return Situation(standing=standing, usual_hours=catalogue.agreement.hours)
+
+    def _language(self, conversation: Conversation) -> Language:
+        return conversation.language or self.default_language
+
+    async def _say(self, session: Session, conversation: Conversation, reply: Reply, key: str, now: datetime) -> None:
+        await say(
+            session,
+            self.engine,
+            self.adapters,
+            conversation,
+            reply,
+            author=Author.NOTICE,
+            key=key,
+            correlation=conversation.id,
+            now=now,
+        )
+
+    async def _event(
+        self,
+        session: Session,
+        conversation: Conversation,
+        kind: str,
+        ticket: Ticket,
+        now: datetime,
+        data: Mapping[str, object],
+    ) -> None:
+        await session.events.add(
+            kind, actor="clock", now=now, conversation_id=conversation.id, ticket=ticket.number, data=data
+        )

@@ -1,0 +1,214 @@
+"""Carries out what was decided: tickets, consents, identities, timers, incidents. All in the caller's one transaction.
+
+It must not decide anything, nor say anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.catalogue.catalogue import Catalogue
+from bot.dialogue.decisions import (
+    AskConsent,
+    Consent,
+    Decision,
+    Identified,
+    OpenTicket,
+    Refuse,
+    Relay,
+    Settle,
+    TellIncident,
+    Withdraw,
+    needs_ticket,
+)
+from bot.dialogue.facts import facts
+from bot.dialogue.pending import overdue
+from bot.dialogue.situation import Situation
+from bot.dialogue.speak import question
+from bot.dialogue.turn import Outcome
+from bot.dialogue.voice import Voice
+from bot.model import Conversation, Person, Priority, Ticket, TicketState, ticket_key
+from bot.storage.consents import ConsentRecord
+from bot.storage.inbox import Received
+from bot.storage.store import Session
+from bot.storage.tickets import NewTicket
+from bot.storage.timers import Timer
+
+SUBJECT_LENGTH = 120
+PENDING, PROMISE = "pending", "promise"
+"""The kinds of timers: a question that waits for its answer, and a first response that was promised."""
+
+
+def pending_key(conversation_id: str) -> str:
+    return f"{PENDING}:{conversation_id}"
+
+
+def promise_key(ticket: int) -> str:
+    return f"{PROMISE}:{ticket}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The conversation as it is to be saved, and by index the key of the ticket that each decision concerns."""
+
+    conversation: Conversation
+    tickets: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What follows from the decisions on one ``turn``."""
+
+    session: Session
+    catalogue: Catalogue
+    situation: Situation
+    turn: Sequence[Received]
+    now: datetime
+
+    @property
+    def person(self) -> Person:
+        return self.turn[0].message.sender
+
+    async def carry_out(self, outcome: Outcome) -> Done:
+        after, tickets = outcome.conversation, dict[int, str]()
+        for index, decision in enumerate(outcome.decisions):
+            if needs_ticket(decision):
+                ticket = await self._open(after, outcome, index, decision)
+                after = replace(after, ticket=ticket.number)
+                tickets[index] = ticket.key
+            match decision:
+                case Identified():
+                    await self._identify(after, decision)
+                case Refuse(_, consent):
+                    await self._record(after, consent, None)
+                case Withdraw():
+                    await self._withdraw(after, decision)
+                case Settle(_, number):
+                    await self._settle(number)
+                case TellIncident(about, incident):
+                    await self.session.incidents.join(incident, after.id, about.text, self.now)
+                case AskConsent(_, terms) if after.pending is not None:
+                    shown = question(terms, Voice(self.catalogue, outcome.language))
+                    pending = replace(after.pending, data={**after.pending.data, "question": shown})
+                    after = replace(after, pending=pending)
+            if isinstance(decision, Relay | Withdraw | Settle) and after.ticket is not None:
+                tickets[index] = ticket_key(after.ticket)
+        await self._watch(after)
+        return Done(after, tickets)
+
+    async def _open(self, after: Conversation, outcome: Outcome, index: int, decision: Decision) -> Ticket:
+        about, standing = decision.about, self.situation.standing
+        level = next((d.level for d in outcome.decisions if isinstance(d, Identified)), standing.level)
+        ticket = await self.session.tickets.open(
+            NewTicket(
+                key=f"{after.id}:{self.turn[0].seq}:{index}",
+                conversation_id=after.id,
+                reason=decision.reason if isinstance(decision, OpenTicket) else "judge",
+                category=about.category,
+                topic=about.topic,
+                priority=decision.priority if isinstance(decision, OpenTicket) else Priority.NORMAL,
+                subject=subject(about.text),
+                facts={"text": about.text, **facts(about.text), **files(self.turn)},
+                organisation=after.organisation,
+                level=level.value if standing.checked else None,
+                person=self.person.id,
+                due_at=outcome.respond_by,
+            ),
+            self.now,
+        )
+        if ticket.due_at is not None:
+            promise = Timer(promise_key(ticket.number), PROMISE, after.id, ticket.due_at, ticket.number)
+            await self.session.timers.set(promise)
+        if isinstance(decision, OpenTicket) and decision.consent is not None:
+            await self._record(after, decision.consent, ticket.number)
+        await self._event(
+            "ticket_opened", ticket.number, {"reason": ticket.reason, "category": about.category, "topic": about.topic}
+        )
+        return ticket
+
+    async def _identify(self, after: Conversation, decision: Identified) -> None:
+        organisation = decision.organisation
+        standing = self.situation.standing
+        if standing.organisation is None and organisation not in self.situation.choices:
+            chat = self.turn[0].message.chat
+            await self.session.customers.bind(
+                chat.adapter,
+                self.person.id,
+                organisation.id,
+                decision.level,
+                self.now,
+                person=self.person.name,
+                how="stated",
+            )
+        await self._event("identified", after.ticket, {"organisation": organisation.id, "level": decision.level.value})
+        current = self.situation.current
+        if current is not None and current.open and current.organisation is None:
+            await self.session.tickets.save(replace(current, organisation=organisation.id, level=decision.level.value))
+
+    async def _record(self, after: Conversation, consent: Consent, ticket: int | None) -> None:
+        terms = consent.terms
+        await self.session.consents.add(
+            ConsentRecord(
+                conversation_id=after.id,
+                ticket=ticket,
+                organisation=after.organisation,
+                person=self.person,
+                purpose=terms.purpose,
+                product=terms.product,
+                passed_on=terms.passed_on,
+                question=consent.question,
+                answer=consent.answer,
+                condition=consent.condition,
+                given=consent.given,
+                agreement=self.catalogue.agreement.version,
+                at=self.now,
+            )
+        )
+        kind = "consent_given" if consent.given else "consent_refused"
+        data = {"purpose": terms.purpose, "answer": consent.answer, "condition": consent.condition}
+        await self._event(kind, ticket, data)
+
+    async def _withdraw(self, after: Conversation, decision: Withdraw) -> None:
+        tickets = await self.session.consents.withdraw(after.id, decision.about.text, self.now)
+        for ticket in tickets or ((after.ticket,) if after.ticket is not None else ()):
+            await self._event("consent_withdrawn", ticket, {"text": decision.about.text})
+
+    async def _settle(self, number: int) -> None:
+        ticket = await self.session.tickets.get(number)
+        if ticket is not None and ticket.open:
+            await self.session.tickets.save(replace(ticket, state=TicketState.RESOLVED))
+            await self.session.timers.cancel(promise_key(number))
+            await self._event("ticket_settled", number, {})
+
+    async def _watch(self, after: Conversation) -> None:
+        """A question about a request is watched, so that the request goes to a person when nobody answers."""
+        pending = after.pending
+        if pending is not None and overdue(pending) and pending.expires_at is not None:
+            await self.session.timers.set(Timer(pending_key(after.id), PENDING, after.id, pending.expires_at))
+        else:
+            await self.session.timers.cancel(pending_key(after.id))
+
+    async def _event(self, kind: str, ticket: int | None, data: Mapping[str, object]) -> None:
+        first = self.turn[0]
+        await self.session.events.add(
+            kind,
+            actor=f"{first.message.chat.adapter}:{self.person.id}" if kind != "ticket_opened" else "bot",
+            now=self.now,
+            conversation_id=first.conversation_id,
+            ticket=ticket,
+            correlation=first.correlation,
+            data=data,
+        )
+
+
+def subject(text: str) -> str:
+    """The first words of a request as the title of its ticket."""
+    line = " ".join(text.split())
+    return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 1].rsplit(" ", 1)[0] + "…"
+
+
+def files(turn: Sequence[Received]) -> dict[str, str]:
+    names = [attachment.name for received in turn for attachment in received.message.attachments]
+    return {"attachments": ", ".join(names)} if names else {}

@@ -1,0 +1,89 @@
+"""Gathers what a decision rests on besides the words: who writes, which tickets and incidents there are, whether somebody reads.
+
+It reads in the caller's transaction, decides nothing, and shows nobody's tickets to anybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from bot.agreement.agreement import Agreement
+from bot.agreement.customers import Claim, Level, Organisation, Standing, claimed
+from bot.dialogue.facts import ticket_numbers
+from bot.dialogue.situation import PATIENCE, Situation
+from bot.model import Conversation, InboundMessage, Ticket
+from bot.storage.store import Session
+
+Identify = Literal["auto", "always", "never"]
+"""Whether customers are asked who they are: only if some are on file, in any case, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    identify: Identify = "auto"
+    patience: timedelta = PATIENCE
+
+    async def __call__(
+        self,
+        session: Session,
+        conversation: Conversation,
+        message: InboundMessage,
+        text: str,
+        agreement: Agreement,
+        code: Literal["right", "wrong"] | None = None,
+    ) -> Situation:
+        """How things stand for whoever sent ``message``.
+
+        ``text`` is what is said in this turn, ``code`` what a code in it proved.
+        """
+        checked = self.identify == "always" or (self.identify == "auto" and await session.customers.any())
+        standings = await session.customers.standings(message.chat, message.sender.id) if checked else ()
+        standing, choices = _chosen(conversation, standings, checked=checked)
+        if message.invitation is not None and (proven := [s for s in standings if s.level is Level.PROVEN]):
+            standing, choices = proven[0], ()
+        asked = conversation.pending is not None and conversation.pending.kind in ("identity", "code")
+        numbers = ticket_numbers(f"{conversation.pending.text if conversation.pending else ''}\n{text}")
+        return Situation(
+            standing=standing,
+            choices=choices,
+            claim=claimed(text, await session.customers.organisations()) if standing.must_ask or asked else Claim(),
+            code=code,
+            refused_invitation=message.invitation is not None and standing.level is not Level.PROVEN,
+            tickets=await _tickets(session, conversation, standing, numbers),
+            current=await session.tickets.get(conversation.ticket) if conversation.ticket is not None else None,
+            incidents=await session.incidents.current(),
+            usual_hours=agreement.hours,
+            consented=await session.consents.in_force(conversation.id),
+            patience=self.patience,
+        )
+
+
+def _chosen(
+    conversation: Conversation, standings: Sequence[Standing], *, checked: bool
+) -> tuple[Standing, tuple[Organisation, ...]]:
+    """For which organisation somebody writes: the one they wrote for before, else the only one, else they must say."""
+    known = [standing for standing in standings if standing.organisation is not None]
+    for standing in known:
+        if standing.organisation is not None and standing.organisation.id == conversation.organisation:
+            return standing, ()
+    if len(known) == 1:
+        return known[0], ()
+    return Standing(checked=checked), tuple(s.organisation for s in known if s.organisation is not None)
+
+
+async def _tickets(
+    session: Session, conversation: Conversation, standing: Standing, numbers: Sequence[int]
+) -> tuple[Ticket, ...]:
+    """Those of one's own organisation for whoever has proven to belong to it, else those that were opened right here."""
+    organisation = standing.organisation
+    here = await session.tickets.of_conversation(conversation.id, numbers)
+    if organisation is None:
+        return here
+    found = {ticket.number: ticket for ticket in here if ticket.organisation in (None, organisation.id)}
+    if standing.level is Level.PROVEN:
+        theirs = await session.tickets.of_organisation(organisation.id, numbers)
+        found |= {ticket.number: ticket for ticket in theirs}
+    return tuple(found[number] for number in sorted(found, reverse=True))

@@ -1,0 +1,140 @@
+"""How things stand before a dialogue begins: the time, the hours, who is on file, which tickets there are.
+
+It writes them where the core looks for them, through the store, and knows nothing of the dialogue itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Annotated, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+from bot.agreement.calendar import Hours, parse_hours
+from bot.agreement.customers import Contract, Level, Organisation
+from bot.catalogue.catalogue import Catalogue
+from bot.model import ChatRef, TicketState
+from bot.replay.stage import CUSTOMER, START, Stage
+from bot.storage.store import Session
+
+_UNNAMED = "Kunde"
+_STATES = (
+    (TicketState.CLOSED, re.compile(r"geschlossen|closed", re.IGNORECASE)),
+    (TicketState.RESOLVED, re.compile(r"gelöst|erledigt|behoben|resolved|solved|done|fixed", re.IGNORECASE)),
+    (
+        TicketState.WAITING_FOR_CUSTOMER,
+        re.compile(r"wart\w* auf (?:kunde|sie|rück)|waiting for (?:customer|you)", re.IGNORECASE),
+    ),
+    (TicketState.TAKEN, re.compile(r"bearbeit|progress|work|zugewiesen|assigned", re.IGNORECASE)),
+)
+
+Word = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value))]
+
+
+class Entry(BaseModel):
+    """A company in the directory."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    company: str
+    number: Word = ""
+    entitled: bool = True
+
+
+class Known(BaseModel):
+    """A ticket that is there already; ``status`` is free text."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    status: str = ""
+    subject: str = ""
+    customer: str | None = None
+
+
+class Setup(BaseModel):
+    """The setup of a dialogue, see FORMATS: ``entitlement`` verified means that the customer is known for ``customer``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    now: AwareDatetime = START
+    hours: str | None = None
+    entitlement: Literal["verified", "unknown"] = "verified"
+    customer: str | None = None
+    directory: tuple[Entry, ...] = ()
+    tickets: tuple[Known, ...] = ()
+
+    @property
+    def opening(self) -> Hours | None:
+        """None where the text names no hours that can be read."""
+        try:
+            return parse_hours(self.hours) if self.hours else None
+        except ValueError:
+            return None
+
+    def catalogue(self, catalogue: Catalogue) -> Catalogue:
+        """``catalogue`` with the hours of this setup as the helpdesk's own."""
+        return replace(catalogue, agreement=replace(catalogue.agreement, hours=self.opening))
+
+
+async def prepare(play: Stage, setup: Setup) -> None:
+    """Put the setup on file."""
+    async with play.app.store.transaction() as session:
+        await _Prepared(session, play, setup).write()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    session: Session
+    play: Stage
+    setup: Setup
+
+    async def write(self) -> None:
+        customers, now = self.session.customers, self.setup.now
+        known = {organisation.name.casefold(): organisation for organisation in self._organisations()}
+        for organisation in known.values():
+            await customers.save(organisation, now)
+        if self.setup.entitlement == "verified":
+            own = known[(self.setup.customer or _UNNAMED).casefold()]
+            chat = self.play.chat
+            await customers.bind(chat.adapter, CUSTOMER.id, own.id, Level.PROVEN, now, person=CUSTOMER.name, how="link")
+        for ticket in self.setup.tickets:
+            owner = known.get((ticket.customer or self.setup.customer or _UNNAMED).casefold())
+            await self._ticket(ticket, owner)
+
+    def _organisations(self) -> Iterator[Organisation]:
+        named = {entry.company.casefold() for entry in self.setup.directory}
+        for entry in self.setup.directory:
+            yield self._organisation(entry.company, entry.number, entitled=entry.entitled)
+        others = [ticket.customer for ticket in self.setup.tickets if ticket.customer]
+        if self.setup.entitlement == "verified" or self.setup.customer:
+            others.insert(0, self.setup.customer or _UNNAMED)
+        for name in dict.fromkeys(others):
+            if name.casefold() not in named:
+                yield self._organisation(name, "", entitled=True)
+
+    def _organisation(self, name: str, number: str, *, entitled: bool) -> Organisation:
+        identifier = str(uuid5(NAMESPACE_URL, name.casefold()))
+        until = None if entitled else (self.setup.now - timedelta(days=30)).date()
+        contract = Contract(number="1", valid_until=until)
+        return Organisation(identifier, name, number or f"unbekannt-{identifier[:8]}", (contract,))
+
+    async def _ticket(self, known: Known, owner: Organisation | None) -> None:
+        digits = re.sub(r"\D", "", known.id)[:12]
+        if not digits:
+            return
+        elsewhere = ChatRef(self.play.chat.adapter, f"setup:{known.id}")
+        conversation_id, _ = await self.session.conversations.next_seq(elsewhere, self.setup.now)
+        await self.session.tickets.adopt(
+            int(digits),
+            conversation_id,
+            subject=known.subject,
+            state=next((state for state, words in _STATES if words.search(known.status)), TicketState.OPEN),
+            progress=known.status or None,
+            organisation=owner.id if owner else None,
+            now=self.setup.now,
+        )
