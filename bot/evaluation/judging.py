@@ -134,10 +134,10 @@ def judge(row: Labelled, prediction: Prediction, catalogue: Catalogue) -> Judged
     turn = Turn(text=row.text, now=datetime(2026, 1, 1, tzinfo=UTC), prediction=prediction)
     decisions = decide(conversation, turn, catalogue, row.lang).decisions
     faq = next((d.about.topic for d in decisions if isinstance(d, Answer)), None)
-    return Judged(row, prediction, faq, _action(decisions[0]))
+    return Judged(row, prediction, faq, action_of(decisions[0]))
 
 
-def _action(decision: Decision) -> str:
+def action_of(decision: Decision) -> str:
     match decision:
         case HandOff():
             return "hand_off"
