@@ -109,12 +109,19 @@ class App:
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signal_, stop.set)
-        reloads: set[asyncio.Task[bool]] = set()
-        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(self.knowledge.reload())))
+        reloads: set[asyncio.Task[bool]] = set()  # keeps them from being collected
+
+        def reload() -> None:
+            task = loop.create_task(self.knowledge.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
+            tasks.append(group.create_task(self.knowledge.watch()))
             await stop.wait()
             log.info("stopping")
             for task in tasks:

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         return self.data / "heartbeat"
 
     @property
+    def standing(self) -> Path:
+        """Which catalogue the running bot has, and what was wrong with the last refused edit."""
+        return self.data / "intents.json"
+
+    @property
     def burst(self) -> timedelta:
         return timedelta(seconds=self.burst_seconds)
 

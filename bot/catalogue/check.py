@@ -28,6 +28,7 @@ def check(material: Material) -> Iterator[Problem]:
     yield from _answers(material)
     yield from _company(material)
     yield from _texts(material)
+    yield from _small_talk(material)
 
 
 def _catalogue(material: Material) -> Iterator[Problem]:
@@ -182,6 +183,20 @@ def _texts(material: Material) -> Iterator[Problem]:
                     names = ", ".join(f"{{{name}}}" for name in missing)
                     message = f"This text lacks {names}, which {material.texts[other].file} has"
                     yield sheet.problem(path, message, "Use the same placeholders in each language.")
+
+
+def _small_talk(material: Material) -> Iterator[Problem]:
+    """What the bot says to small talk stands in the texts, under the id of the topic."""
+    if len(material.texts) < len(LANGUAGES):
+        return
+    files = " and ".join(sheet.file for sheet in material.texts.values())
+    texts = {path for sheet in material.texts.values() for path, _ in flatten(sheet.content.root)}
+    for topic in material.topics:
+        name = topic.content.id
+        if topic.content.category is Category.SMALL_TALK and ("small_talk", name) not in texts:
+            message = f"The bot has no words for it: the texts have no 'small_talk.{name}'"
+            remedy = f"Add '{name}:' with what the bot says to {files}, below small_talk."
+            yield topic.problem(("category",), message, remedy)
 
 
 def _texts_using(material: Material, language: Language, name: str) -> bool:

@@ -69,7 +69,7 @@ def labelled(example: Example, catalogue: Catalogue) -> Labelled:
 def assigned(examples: Sequence[Example], folds: int) -> tuple[int, ...]:
     """The fold of each example: topics, categories and languages are spread evenly, twins stay together."""
     groups: dict[int, list[int]] = defaultdict(list)
-    for row, head in enumerate(_twins([_key(example) for example in examples])):
+    for row, head in enumerate(_twins([key(example) for example in examples])):
         groups[head].append(row)
     strata: dict[tuple[str, str, str], list[list[int]]] = defaultdict(list)
     for head, rows in groups.items():
@@ -122,7 +122,8 @@ class Remembering:
         return np.stack([self._known[text] for text in texts])
 
 
-def _key(example: Example) -> str:
+def key(example: Example) -> str:
+    """The folded words of an example: what two spellings of one sentence have in common."""
     return " ".join(words(fold(example.text)))
 
 

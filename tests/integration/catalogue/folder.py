@@ -27,7 +27,7 @@ products:
   portal: [Portal, Potral]
 third_party: {}
 """
-TEXTS = "greeting: Hallo {name}\nticket:\n  opened: Ticket {ticket}\n"
+TEXTS = "greeting: Hallo {name}\nticket:\n  opened: Ticket {ticket}\nsmall_talk:\n  topic_9: Hallo\n"
 
 
 def topic(identifier: str, category: str = "in_scope.usage", **more: str) -> str:

@@ -84,7 +84,11 @@ def test_agreement_company_and_texts_arrive(intents: Intents) -> None:
         "company.hours": {"de": "Mo-Fr", "en": "Mon-Fri"},
     }
     assert catalogue.company.products == {"portal": ("Portal", "Potral")}
-    assert catalogue.texts["en"] == {"greeting": "Hello {name}", "ticket.opened": "Ticket {ticket}"}
+    assert catalogue.texts["en"] == {
+        "greeting": "Hello {name}",
+        "ticket.opened": "Ticket {ticket}",
+        "small_talk.topic_9": "Hello",
+    }
 
 
 def test_a_catalogue_can_travel_between_processes(intents: Intents) -> None:

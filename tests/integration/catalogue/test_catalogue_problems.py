@@ -89,6 +89,13 @@ TOPICS = {
             "topics/x.yaml:22:12: There is no topic 'gone'. Correct the id, or delete it here.",
         ],
     ),
+    "small talk that the bot has no words for": (
+        topic("x", category="small_talk"),
+        [
+            "topics/x.yaml:3:11: The bot has no words for it: the texts have no 'small_talk.x'. "
+            "Add 'x:' with what the bot says to texts/de.yaml and texts/en.yaml, below small_talk.",
+        ],
+    ),
     "a contradiction, whatever its spacing and capitals": (
         topic("x", examples=examples("[a1, a2, a3, a4, '  TOPIC_0   de 3']")),
         [
@@ -214,7 +221,7 @@ OTHERS = {
     ),
     "a text that one language lacks": (
         "texts/en.yaml",
-        "greeting: Hello {name}\nticket: {}\n",
+        "greeting: Hello {name}\nticket: {}\nsmall_talk: {topic_9: Hello}\n",
         [
             "texts/en.yaml:2:1: The text 'ticket.opened' is missing, which texts/de.yaml has. "
             "Add it, or delete it there."

@@ -101,7 +101,7 @@ TOPICS: Mapping[str, tuple[str, Sentences, Sentences]] = {
         },
         {"de": [], "en": []},
     ),
-    "small_talk/hello": (
+    "small_talk/greeting": (
         "small_talk",
         {
             "de": ["Hallo", "Guten Morgen", "Moin zusammen", "Grüß Gott", "Servus"],
