@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import __version__, logs
+from bot.cli_customers import customers
 from bot.cli_intents import intents
 from bot.config import Settings
 from bot.errors import FirstlineError
@@ -30,6 +31,7 @@ db = typer.Typer(no_args_is_help=True, help="The database: its version and its m
 tickets = typer.Typer(no_args_is_help=True, help="The tickets that the bot has opened.")
 letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled or delivered.")
 app.add_typer(intents, name="intents")
+app.add_typer(customers, name="customers")
 app.add_typer(db, name="db")
 app.add_typer(tickets, name="tickets")
 app.add_typer(letters, name="letters")

@@ -10,7 +10,9 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import case, delete, func, select, text, update
 
@@ -32,6 +34,19 @@ WRONG_TRIES = 5
 
 _CODE = re.compile(r"[0-9]{6}")
 _SPACING = re.compile(r"[\s-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A person (``who`` is the platform's id) or a channel that is known for an organisation; ``how`` names what proved it."""
+
+    kind: Literal["person", "channel"]
+    adapter: str
+    who: str
+    name: str
+    level: Level
+    how: str
+    since: datetime
 
 
 class Customers(Organisations):
@@ -115,11 +130,26 @@ class Customers(Organisations):
             "how": how,
             "updated_at": now,
         }
-        await self._put(_channel, row, ["adapter", "chat_id"])
+        await self._put(_channel, [row], ["adapter", "chat_id"])
 
     async def unbind_channel(self, adapter: str, chat_id: str) -> None:
         await self._connection.execute(
             delete(_channel).where(_channel.c.adapter == adapter, _channel.c.chat_id == storable(chat_id))
+        )
+
+    async def known(self, organisation_id: str) -> tuple[Known, ...]:
+        """The channels and people that are known for the organisation, the latest first."""
+        channels = await self._connection.execute(
+            select(_channel).where(_channel.c.organisation_id == organisation_id).order_by(_channel.c.updated_at.desc())
+        )
+        people = await self._connection.execute(
+            select(_identity)
+            .where(_identity.c.organisation_id == organisation_id)
+            .order_by(_identity.c.updated_at.desc(), _identity.c.user_id)
+        )
+        return (
+            *(Known("channel", r.adapter, r.chat_id, "", Level.PROVEN, r.how, r.updated_at) for r in channels),
+            *(Known("person", r.adapter, r.user_id, r.person, Level(r.level), r.how, r.updated_at) for r in people),
         )
 
     # --- invitations -----------------------------------------------------------------------------

@@ -5,11 +5,11 @@ It must not know who belongs to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.agreement.calendar import parse_hours
@@ -47,33 +47,50 @@ class Organisations:
         return (await self._connection.execute(select(_organisation.c.id).limit(1))).first() is not None
 
     async def save(self, organisation: Organisation, now: datetime) -> None:
-        """Write the organisation, new or known by its id, and its contracts, known by their numbers; others of it stay."""
-        row = {
-            "id": organisation.id,
-            "number": storable(organisation.number),
-            "name": storable(organisation.name),
-            "email": organisation.email and storable(organisation.email),
-            "address": organisation.address,
-            "contacts": [[storable(c.name), c.email and storable(c.email)] for c in organisation.contacts],
-            "active": int(organisation.active),
-            "updated_at": now,
-        }
-        await self._put(_organisation, row, ["id"])
-        for contract in organisation.contracts:
-            await self._put(_contract, _contract_row(organisation.id, contract), ["organisation_id", "number"])
+        """As ``save_all``, for one."""
+        await self.save_all((organisation,), now)
 
-    async def _put(self, table: Any, row: dict[str, Any], key: list[str]) -> None:
-        statement = upsert(self._connection.dialect, table).values(row)
-        rest = {column: value for column, value in row.items() if column not in key}
-        await self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest))
+    async def save_all(self, organisations: Iterable[Organisation], now: datetime) -> None:
+        """Write organisations, new or known by their ids, and their contracts, known by their numbers; other contracts stay."""
+        organisations = tuple(organisations)
+        await self._put(_organisation, [_organisation_row(o, now) for o in organisations], ["id"])
+        contracts = [_contract_row(o.id, contract) for o in organisations for contract in o.contracts]
+        await self._put(_contract, contracts, ["organisation_id", "number"])
+
+    async def _put(self, table: Table, rows: Sequence[dict[str, Any]], key: list[str]) -> None:
+        """Insert the rows, or write them over those with the same key."""
+        if not rows:
+            return
+        statement = upsert(self._connection.dialect, table)
+        rest = {column: statement.excluded[column] for column in rows[0] if column not in key}
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest), rows)
 
     async def _read(self, *where: ColumnElement[bool]) -> tuple[Organisation, ...]:
-        rows = await self._connection.execute(select(_organisation).where(*where).order_by(_organisation.c.number))
+        rows = await self._connection.execute(select(_organisation).where(*where))
         contracts: dict[str, list[Contract]] = {}
-        of_these = select(_contract).join(_organisation).where(*where).order_by(_contract.c.number)
+        of_these = select(_contract).join(_organisation).where(*where)
         for row in await self._connection.execute(of_these):
             contracts.setdefault(row.organisation_id, []).append(_contract_of(row))
-        return tuple(_organisation_of(row, contracts.get(row.id, ())) for row in rows)
+        # Sorted here: databases differ in the order of letters.
+        found = [_organisation_of(row, sorted(contracts.get(row.id, ()), key=_number)) for row in rows]
+        return tuple(sorted(found, key=_number))
+
+
+def _number(numbered: Organisation | Contract) -> str:
+    return numbered.number
+
+
+def _organisation_row(organisation: Organisation, now: datetime) -> dict[str, Any]:
+    return {
+        "id": organisation.id,
+        "number": storable(organisation.number),
+        "name": storable(organisation.name),
+        "email": organisation.email and storable(organisation.email),
+        "address": organisation.address,
+        "contacts": [[storable(c.name), c.email and storable(c.email)] for c in organisation.contacts],
+        "active": int(organisation.active),
+        "updated_at": now,
+    }
 
 
 def _organisation_of(row: Row[Any], contracts: Iterable[Contract]) -> Organisation:
