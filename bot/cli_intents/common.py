@@ -34,7 +34,9 @@ def in_force(folder: Path | None = None) -> tuple[Catalogue, Classifier]:
     """The catalogue of ``folder``, else the one in force, and its classifier. Raises CatalogueError, SettingsError."""
     from bot.knowledge import Knowledge
 
-    settings = Settings.load(**({"intents": folder} if folder else {}))
+    settings = Settings.load()
+    if folder is not None:  # its models must not push those of the running bot out of the cache
+        settings = settings.model_copy(update={"intents": folder, "data": settings.data / "trial"})
     with waiting("Training ..."):
         knowledge = Knowledge.load(settings)
     return knowledge.catalogue, knowledge.classifier

@@ -51,9 +51,7 @@ class Judged:
 
     @property
     def matter(self) -> Matter:
-        """Of several matters the covered one leads, as it does in the reply."""
-        matters = self.understood.matters
-        return next((matter for matter in matters if matter.category.in_scope), matters[0])
+        return leading(self.understood)
 
     @property
     def category(self) -> Category:
@@ -130,11 +128,22 @@ def judge_all(rows: Sequence[Labelled], catalogue: Catalogue, classifier: Classi
 
 def judge(row: Labelled, prediction: Prediction, catalogue: Catalogue) -> Judged:
     """What ``catalogue`` makes of a message that is understood already, so that its costs can be changed cheaply."""
-    conversation = Conversation("evaluation", ChatRef("evaluation", row.id))
-    turn = Turn(text=row.text, now=datetime(2026, 1, 1, tzinfo=UTC), prediction=prediction)
-    decisions = decide(conversation, turn, catalogue, row.lang).decisions
-    faq = next((d.about.topic for d in decisions if isinstance(d, Answer)), None)
-    return Judged(row, prediction, faq, action_of(decisions[0]))
+    action, faq = outcome(row.text, row.lang, prediction, catalogue)
+    return Judged(row, prediction, faq, action)
+
+
+def outcome(text: str, language: Language, prediction: Prediction, catalogue: Catalogue) -> tuple[str, str | None]:
+    """What the customer would get first, and the article among it; ``language`` is spoken where the text shows none."""
+    conversation = Conversation("evaluation", ChatRef("evaluation", "evaluation"))
+    turn = Turn(text=text, now=datetime(2026, 1, 1, tzinfo=UTC), prediction=prediction)
+    decisions = decide(conversation, turn, catalogue, language).decisions
+    return action_of(decisions[0]), next((d.about.topic for d in decisions if isinstance(d, Answer)), None)
+
+
+def leading(prediction: Prediction) -> Matter:
+    """Of several matters the covered one leads, as it does in the reply."""
+    matters = prediction.matters
+    return next((matter for matter in matters if matter.category.in_scope), matters[0])
 
 
 def action_of(decision: Decision) -> str:

@@ -118,6 +118,14 @@ class Inbox:
         rows = await self._connection.execute(select(_t).where(_t.c.state == "dead").order_by(_t.c.id))
         return tuple(_received(row) for row in rows)
 
+    async def newest(self, count: int) -> tuple[Received, ...]:
+        """The newest messages that have words, newest first; what a customer took away again is left out."""
+        words = _t.c.message["text"].as_string()
+        rows = await self._connection.execute(
+            select(_t).where(func.trim(words) != "", _t.c.deleted_at.is_(None)).order_by(_t.c.id.desc()).limit(count)
+        )
+        return tuple(_received(row) for row in rows)
+
     async def revive(self, inbox_id: int) -> str | None:
         """Put a dead letter back to be handled anew; its conversation's id, or None if there is no such dead letter."""
         row = await self._connection.execute(
