@@ -64,11 +64,16 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """The database's URL with an async driver: SQLite in the data folder unless another is set."""
         if not self.database_url:
-            return f"sqlite+aiosqlite:///{(self.data / 'firstline.db').resolve()}"
+            return f"sqlite+aiosqlite:///{self.embedded_database.resolve()}"
         for prefix, driver in (("postgresql://", "postgresql+psycopg://"), ("sqlite://", "sqlite+aiosqlite://")):
             if self.database_url.startswith(prefix):
                 return driver + self.database_url.removeprefix(prefix)
         return self.database_url
+
+    @property
+    def embedded_database(self) -> Path:
+        """Where it is unless another database is set."""
+        return self.data / "firstline.db"
 
     @property
     def heartbeat(self) -> Path:

@@ -103,11 +103,14 @@ async def _stored(settings: Settings, last: int) -> list[Sample]:
     from bot.bootstrap import open_store
     from bot.evaluation.comparison import Sample
 
+    nothing = FirstlineError("No message has been stored yet. Name a file of messages with --messages.")
+    if not settings.database_url and not settings.embedded_database.exists():
+        raise nothing
     async with open_store(settings) as store, store.snapshot() as session:
         newest = await session.inbox.newest(last)
     texts = {received.message.text: f"message {received.id}" for received in reversed(newest)}
     if not texts:
-        raise FirstlineError("No message has been stored yet. Name a file of messages with --messages.")
+        raise nothing
     return [Sample(id=identity, text=text) for text, identity in reversed(texts.items())]
 
 

@@ -101,7 +101,10 @@ def test_a_folder_with_errors_is_refused_with_them(run: Run, edited: Intents, tm
     assert "faq/hours.yaml:" in str(result.exception)
 
 
-def test_where_nothing_is_stored_a_file_is_asked_for(run: Run, edited: Intents, tmp_path: Path) -> None:
+def test_where_nothing_is_stored_a_file_is_asked_for_and_no_database_is_made(
+    run: Run, edited: Intents, tmp_path: Path
+) -> None:
     result = run("diff", str(edited.folder))
     assert result.exit_code == 1
-    assert result.exception is not None
+    assert "--messages" in str(result.exception)
+    assert not (tmp_path / "data").exists()
