@@ -17,11 +17,12 @@ from bot.catalogue.catalogue import Catalogue
 from bot.errors import CatalogueError
 from bot.model import Candidate, Category, Matter, Neighbour, Prediction
 from bot.nlu.encoder import Encoder
+from bot.nlu.kernel import Floats
 from bot.nlu.language import Detector
 from bot.nlu.lexical import Lexicon, Match
 from bot.nlu.products import Products
 from bot.nlu.split import Judged, split
-from bot.nlu.statistical import Floats, Model, Scores
+from bot.nlu.statistical import Model, Scores
 from bot.nlu.text import Piece, read
 
 _EXACT, _FUZZY = 0.98, 0.9  # how far a repeated example is believed
@@ -62,8 +63,10 @@ class Trained:
             raise CatalogueError("The catalogue has no examples to learn from.")
         texts = [read(example.text).text for example in examples]
         labels = [Kind(example.topic, example.category).label for example in examples]
+        # a category is not only the sum of its topics, and what says too little is a kind of its own whatever it is filed under
+        groups = ["vague" if catalogue.topics[e.topic].vague else e.category.value for e in examples]
         return cls(
-            Model.train(texts, labels, encoder.encode(texts)),
+            Model.train(texts, labels, encoder.encode(texts), groups),
             Detector.train(texts, [example.language for example in examples]),
         )
 

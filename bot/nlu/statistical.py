@@ -1,7 +1,7 @@
-"""A trainable classifier of texts: words, letters and a sentence encoder's columns under one linear model.
+"""A trainable classifier of texts: kernel ridge regression over examples, with calibrated probabilities.
 
-Serves from plain arrays; scikit-learn is imported for training only. It must not know the catalogue's categories or what is
-done with a decision.
+Serves from plain arrays; SciPy is imported for training only. It must not know the catalogue's categories or what is done with a
+decision.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.nlu.encoder import Vectors
-from bot.nlu.tfidf import Tfidf
+from bot.nlu.kernel import Floats, Memory
 
-Floats = NDArray[np.float32]
-
-_HELD_OUT = 3  # every third row is kept back to calibrate on
+_HELD_OUT = 5  # every fifth row is kept back to calibrate on
+_RIDGE = 0.05
 _NEAREST = 3
+_SHOWN = 8
 _SEED = 7
+_INVERSE_TEMPERATURES = np.geomspace(3, 100, 40)
+_POWERS = (0.25, 0.5, 0.75, 1.0, 1.25)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """For n texts and c labels: ``probabilities`` (n, c), calibrated; ``known`` (n,), greater the more the text resembles what was
-    trained, with mean 0 and deviation 1 over unseen texts of the trained labels; ``nearest`` (n, k) rows of the training texts,
-    best first, and their ``similarity`` (n, k), 0 to 1."""
+    trained, with mean 0 over unseen texts of the trained labels; ``nearest`` (n, k) rows of the training texts, best first, and
+    their ``similarity`` (n, k), 0 to 1."""
 
     probabilities: Floats
     known: Floats
@@ -36,76 +38,104 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """From scores to probabilities: inverse temperatures of labels and of groups, and the powers with which both opinions about the
+    group are multiplied (a logarithmic opinion pool). ``group_of`` (c,) is the group of each label."""
+
+    labels: float
+    groups: float
+    label_power: float
+    group_power: float
+    group_of: NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, scores: Floats, target: NDArray[np.int64], group_of: NDArray[np.int64]) -> Calibration:
+        """What makes the likelihood of ``target`` greatest. ``scores`` (n, c + g) are of rows that were not trained on."""
+        count = len(group_of)
+        labels = _best(lambda b: _surprise(softmax(b * scores[:, :count]), target))
+        groups = _best(lambda b: _surprise(softmax(b * scores[:, count:]), group_of[target]))
+        own, direct = softmax(labels * scores[:, :count]), softmax(groups * scores[:, count:])
+        summed = own @ _membership(group_of)
+        pairs = [(p, q) for p in _POWERS for q in _POWERS]
+        label_power, group_power = min(
+            pairs, key=lambda pair: _surprise(_pool(summed, direct, *pair), group_of[target])
+        )
+        return cls(labels, groups, label_power, group_power, group_of)
+
+    def __call__(self, scores: Floats) -> Floats:
+        count = len(self.group_of)
+        own, direct = softmax(self.labels * scores[:, :count]), softmax(self.groups * scores[:, count:])
+        summed = own @ _membership(self.group_of)
+        pooled = _pool(summed, direct, self.label_power, self.group_power)
+        return own * (pooled / np.maximum(summed, 1e-12))[:, self.group_of]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A trained classifier; ``labels`` are in the order of the columns of the probabilities."""
 
     labels: tuple[str, ...]
-    tfidf: Tfidf
-    weights: Floats  # (features, labels): TF-IDF columns first, then the encoder's
+    memory: Memory
+    weights: Floats  # (training rows, labels + groups): how each example votes
     bias: Floats
-    temperature: float
-    vectors: Vectors  # (training rows, d), unit length
-    scale: Floats  # mean and deviation of margin, energy, similarity
+    calibration: Calibration
+    scale: Floats  # mean and deviation of the signs that a text is known
 
     @classmethod
-    def train(cls, texts: Sequence[str], labels: Sequence[str], vectors: Vectors) -> Model:
-        """Learn from rows. ``vectors`` are the encoder's, shape (n, d), d may be 0. The same rows give the same model."""
+    def train(
+        cls, texts: Sequence[str], labels: Sequence[str], vectors: Vectors, groups: Sequence[str] | None = None
+    ) -> Model:
+        """Learn from rows. ``vectors`` are the encoder's, shape (n, d), d may be 0. The same rows give the same model.
+
+        ``groups`` are the coarser classes of the rows; each label belongs to one. They are learned beside the labels, because the
+        sum over labels alone is a poor guess of the group.
+        """
         names = tuple(sorted(set(labels)))
-        target = np.array([names.index(label) for label in labels])
-        tfidf = Tfidf.fit(texts)
-        matrix = _matrix(tfidf, texts, vectors)
-        weights, bias = _fit(matrix, target, len(names))
-        rows, held_out = _held_out(matrix, target, len(names))
-        temperature = _temperature(held_out, target[rows])
-        unit = _unit(vectors)
-        parts = _parts(held_out / temperature, _leave_one_out(unit)[rows])
-        scale = np.stack([parts.mean(axis=0), parts.std(axis=0) + 1e-6])
-        return cls(names, tfidf, weights, bias, temperature, unit, scale.astype(np.float32))
+        number = {name: index for index, name in enumerate(names)}
+        target = np.array([number[label] for label in labels])
+        group_of = _groups(target, groups, len(names))
+        memory = Memory.of(texts, vectors)
+        wanted = np.concatenate([_one_hot(target, len(names)), _one_hot(group_of[target], group_of.max() + 1)], axis=1)
+        bias = wanted.mean(axis=0)
+        weights, rows, held_out = _fit(memory, wanted - bias)
+        held_out += bias
+        calibration = Calibration.fit(held_out, target[rows], group_of)
+        signs = _signs(held_out[:, : len(names)], _closest(memory, rows))
+        scale = np.stack([signs.mean(axis=0), signs.std(axis=0) + 1e-6])
+        return cls(names, memory, weights, bias, calibration, scale.astype(np.float32))
 
     def predict(self, texts: Sequence[str], vectors: Vectors) -> Scores:
         """What each text is; ``vectors`` come from the encoder that the model was trained with."""
-        sparse = self.tfidf.width
-        scores = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        for index, text in enumerate(texts):
-            columns, values = self.tfidf.row(text)
-            scores[index] = values @ self.weights[columns]
-        scores += vectors @ self.weights[sparse:]
-        scores += self.bias
-        nearest, similarity = self._neighbours(_unit(vectors))
-        logits = scores / self.temperature
-        parts = (_parts(logits, similarity[:, :_NEAREST].mean(axis=1)) - self.scale[0]) / self.scale[1]
-        return Scores(softmax(logits), parts.mean(axis=1), nearest, similarity)
-
-    def _neighbours(self, vectors: Vectors, count: int = 8) -> tuple[NDArray[np.int64], Floats]:
-        similarity = vectors @ self.vectors.T
-        count = min(count, similarity.shape[1])
-        nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-        nearest = np.take_along_axis(
-            nearest, np.argsort(-np.take_along_axis(similarity, nearest, 1), axis=1, kind="stable"), 1
-        )
-        return nearest, np.take_along_axis(similarity, nearest, 1)
+        kernel, similarity = self.memory.compare(texts, vectors)
+        scores = kernel @ self.weights + self.bias
+        nearest = _top(similarity, _SHOWN)
+        nearness = np.take_along_axis(similarity, nearest, axis=1)
+        signs = _signs(scores[:, : len(self.labels)], nearness[:, :_NEAREST].mean(axis=1))
+        known = ((signs - self.scale[0]) / self.scale[1]).mean(axis=1)
+        return Scores(self.calibration(scores), known, nearest, nearness)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that ``from_arrays`` needs, without pickled objects."""
+        c = self.calibration
         return {
-            **self.tfidf.arrays(),
+            **self.memory.arrays(),
             "labels": np.array(self.labels),
             "weights": self.weights,
             "bias": self.bias,
-            "temperature": np.array(self.temperature),
-            "vectors": self.vectors,
+            "calibration": np.array([c.labels, c.groups, c.label_power, c.group_power]),
+            "group_of": c.group_of,
             "scale": self.scale,
         }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Model:
+        labels, groups, label_power, group_power = map(float, arrays["calibration"])
         return cls(
             labels=tuple(map(str, arrays["labels"])),
-            tfidf=Tfidf.from_arrays(arrays),
+            memory=Memory.from_arrays(arrays),
             weights=arrays["weights"],
             bias=arrays["bias"],
-            temperature=float(arrays["temperature"]),
-            vectors=arrays["vectors"],
+            calibration=Calibration(labels, groups, label_power, group_power, arrays["group_of"]),
             scale=arrays["scale"],
         )
 
@@ -116,70 +146,80 @@ def softmax(logits: Floats) -> Floats:
     return powers / powers.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def _parts(logits: Floats, similarity: Floats) -> Floats:
-    """The three signs that a text is of a known kind: it wins clearly, it wins highly, and something like it was seen."""
-    ordered = np.partition(logits, -2, axis=1) if logits.shape[1] > 1 else np.pad(logits, ((0, 0), (1, 0)))
-    top = logits.max(axis=1)
-    energy = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    return np.stack([ordered[:, -1] - ordered[:, -2], energy, similarity], axis=1)
+def _fit(memory: Memory, wanted: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """The weights of the examples, some rows, and the scores that those rows get from a model trained on the others.
+
+    The Cholesky factor of a kernel holds that of any leading part. With the held-out rows last, the forward substitution therefore
+    solves the smaller problem on its way, and calibrating costs nothing.
+    """
+    from scipy.linalg import cholesky, solve_triangular
+
+    count = len(memory)
+    order = np.random.default_rng(_SEED).permutation(count)
+    first = count - count // _HELD_OUT
+    kernel = np.empty((count, count), dtype=np.float32, order="F")
+    for start, end, rows in memory.among(order):
+        kernel[start:end, :end] = rows
+    kernel[np.diag_indices(count)] += _RIDGE
+    factor = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+    half = solve_triangular(factor, wanted[order], lower=True, check_finite=False)
+    held_out = factor[first:, :first] @ half[:first]
+    weights = np.empty_like(wanted)
+    weights[order] = solve_triangular(factor, half, lower=True, trans="T", overwrite_b=True, check_finite=False)
+    if first == count:  # too few rows to hold any back
+        return weights, order, wanted[order]
+    return weights, order[first:], held_out
 
 
-def _unit(vectors: Vectors) -> Vectors:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)  # type: ignore[no-any-return]
+def _signs(scores: Floats, nearness: Floats) -> Floats:
+    """Signs that a text is of a known kind: some label scores highly, and something like it was seen."""
+    return np.stack([scores.max(axis=1), nearness], axis=1)
 
 
-def _leave_one_out(unit: Vectors) -> Floats:
-    """Mean similarity of each row to the rows nearest to it other than itself."""
-    similarity = unit @ unit.T
-    np.fill_diagonal(similarity, -1)
-    count = min(_NEAREST, len(unit))
-    return np.partition(similarity, -count, axis=1)[:, -count:].mean(axis=1)  # type: ignore[no-any-return]
+def _closest(memory: Memory, rows: NDArray[np.int64]) -> Floats:
+    """Mean similarity of examples to the examples nearest to them other than themselves."""
+    vectors = memory.vectors
+    if not vectors.shape[1]:
+        return np.zeros(len(rows), dtype=np.float32)
+    similarity = vectors[rows] @ vectors.T
+    similarity[np.arange(len(rows)), rows] = -1
+    return np.take_along_axis(similarity, _top(similarity, _NEAREST), axis=1).mean(axis=1)  # type: ignore[no-any-return]
 
 
-def _matrix(tfidf: Tfidf, texts: Sequence[str], vectors: Vectors) -> Any:
-    from scipy import sparse
-
-    rows = [tfidf.row(text) for text in texts]
-    indptr = np.concatenate([[0], np.cumsum([len(columns) for columns, _ in rows])])
-    columns, values = (np.concatenate([row[part] for row in rows]) for part in (0, 1))
-    words = sparse.csr_matrix((values, columns, indptr), shape=(len(texts), tfidf.width))
-    return sparse.hstack([words, sparse.csr_matrix(vectors)], format="csr")
+def _top(values: Floats, count: int) -> NDArray[np.int64]:
+    """Columns of the ``count`` greatest values of each row, greatest first."""
+    count = min(count, values.shape[1])
+    found = np.sort(np.argpartition(-values, count - 1, axis=1)[:, :count], axis=1)
+    order = np.argsort(-np.take_along_axis(values, found, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1)
 
 
-def _fit(matrix: Any, target: NDArray[np.int64], count: int) -> tuple[Floats, Floats]:
-    """One-versus-rest linear support vector machines: weights (features, labels) and bias (labels,)."""
-    from sklearn.svm import LinearSVC
-
-    if count == 1:
-        return np.zeros((matrix.shape[1], 1), np.float32), np.zeros(1, np.float32)
-    machine = LinearSVC(C=0.5, tol=0.1, random_state=_SEED).fit(matrix, target)
-    weights, bias = machine.coef_.T.astype(np.float32), machine.intercept_.astype(np.float32)
-    if count == 2:  # scikit-learn keeps one column for two classes
-        weights, bias = np.concatenate([-weights, weights], axis=1), np.concatenate([-bias, bias])
-    return np.ascontiguousarray(weights), bias
+def _groups(target: NDArray[np.int64], groups: Sequence[str] | None, count: int) -> NDArray[np.int64]:
+    """The number of the group of each label; without groups all are of one."""
+    if groups is None:
+        return np.zeros(count, dtype=np.int64)
+    names = {name: index for index, name in enumerate(sorted(set(groups)))}
+    of = np.zeros(count, dtype=np.int64)
+    of[target] = [names[group] for group in groups]
+    return of
 
 
-def _held_out(matrix: Any, target: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], Floats]:
-    """A third of the rows, and their scores (rows, labels) from a model that has not seen them."""
-    fold = np.random.default_rng(_SEED).permutation(len(target)) % _HELD_OUT
-    train, test = np.flatnonzero(fold != 0), np.flatnonzero(fold == 0)
-    if not len(train):
-        train = test
-    present = np.unique(target[train])
-    weights, bias = _fit(matrix[train], np.searchsorted(present, target[train]), len(present))
-    scores = np.full((len(test), count), -1, dtype=np.float32)
-    scores[:, present] = matrix[test] @ weights + bias
-    return test, scores
+def _one_hot(target: NDArray[np.int64], count: int) -> Floats:
+    return np.eye(count, dtype=np.float32)[target]
 
 
-def _temperature(scores: Floats, target: NDArray[np.int64]) -> float:
-    """What to divide scores by so that the probabilities are right on held-out rows (temperature scaling, Guo et al. 2017)."""
-    rows = np.arange(len(target))
+def _membership(group_of: NDArray[np.int64]) -> Floats:
+    return _one_hot(group_of, int(group_of.max()) + 1)
 
-    def loss(temperature: float) -> float:
-        logits = scores / temperature
-        top = logits.max(axis=1)
-        return float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - logits[rows, target]).mean())
 
-    candidates: list[float] = np.geomspace(0.02, 2, 60).tolist()
-    return min(candidates, key=loss)
+def _pool(left: Floats, right: Floats, left_power: float, right_power: float) -> Floats:
+    return softmax(left_power * np.log(left + 1e-9) + right_power * np.log(right + 1e-9))
+
+
+def _surprise(probabilities: Floats, target: NDArray[np.int64]) -> float:
+    """Mean negative log likelihood."""
+    return float(-np.log(probabilities[np.arange(len(target)), target] + 1e-9).mean())
+
+
+def _best(surprise: Any) -> float:
+    return float(min(_INVERSE_TEMPERATURES, key=surprise))

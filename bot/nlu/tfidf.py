@@ -30,10 +30,10 @@ def word_grams(text: str) -> Iterator[str]:
 
 
 def letter_grams(text: str) -> Iterator[str]:
-    """Runs of 2 to 5 characters within words, word boundaries as spaces (scikit-learn's ``char_wb``)."""
+    """Runs of 3 and 4 characters within words, word boundaries as spaces (scikit-learn's ``char_wb``)."""
     for word in text.split():
         padded = f" {word[:60]} "
-        for size in range(2, 6):
+        for size in (3, 4):
             for start in range(max(1, len(padded) - size + 1)):
                 yield padded[start : start + size]
 
@@ -67,7 +67,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Tfidf:
-    """Words beside letters; ``row`` takes a text as it is and folds it."""
+    """Words beside letters; ``row`` takes a text as it is and folds it. Rows have unit length, or length 0 if nothing is known."""
 
     words: Block
     letters: Block
@@ -84,15 +84,14 @@ class Tfidf:
     def row(self, text: str) -> Sparse:
         folded = fold(text)
         (left, left_values), (right, right_values) = self.words.row(folded), self.letters.row(folded)
-        return np.concatenate([left, right + np.int32(len(self.words.columns))]), np.concatenate(
-            [left_values, right_values]
-        )
+        columns = np.concatenate([left, right + np.int32(len(self.words.columns))])
+        return columns, np.concatenate([left_values, right_values]) * np.float32(0.5**0.5)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that ``from_arrays`` needs, without pickled objects."""
         return {
-            "words": np.array("\n".join(self.words.columns)),
-            "letters": np.array("\n".join(self.letters.columns)),
+            "words": _packed(self.words.columns),
+            "letters": _packed(self.letters.columns),
             "words_idf": self.words.idf,
             "letters_idf": self.letters.idf,
         }
@@ -100,9 +99,16 @@ class Tfidf:
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Tfidf:
         def block(grams: Callable[[str], Iterator[str]], name: str) -> Block:
-            names = str(arrays[name]).split("\n")
-            if names == [""]:
-                names = []
-            return Block(grams, {gram: column for column, gram in enumerate(names)}, arrays[f"{name}_idf"])
+            return Block(grams, _unpacked(arrays[name]), arrays[f"{name}_idf"])
 
         return cls(block(word_grams, "words"), block(letter_grams, "letters"))
+
+
+def _packed(columns: dict[str, int]) -> NDArray[np.uint8]:
+    """Names in their order as UTF-8; no name holds a line break."""
+    return np.frombuffer("\n".join(columns).encode(), dtype=np.uint8)
+
+
+def _unpacked(packed: NDArray[np.uint8]) -> dict[str, int]:
+    names = packed.tobytes().decode().split("\n") if len(packed) else []
+    return {gram: column for column, gram in enumerate(names)}

@@ -1,0 +1,104 @@
+"""How alike two texts are: a kernel over the words, the letters and the meaning of texts.
+
+What is learned is a weighing of examples by this likeness, so that every decision can name the examples that it rests on. It must
+not know labels or what is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.nlu.encoder import Vectors
+from bot.nlu.tfidf import Sparse, Tfidf
+
+Floats = NDArray[np.float32]
+
+_SPELLING = 0.2  # share of words and letters beside the meaning
+_STEEPNESS = 2.0  # how fast likeness falls with the angle between two meanings
+_BLOCK = 1024  # rows of the matrix that are computed at once
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The texts of the examples in a form to compare others with.
+
+    ``starts``, ``rows`` and ``values`` list for each feature of ``tfidf`` the examples that have it; ``vectors`` (n, d) are the
+    encoder's, d may be 0.
+    """
+
+    tfidf: Tfidf
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    values: Floats
+    vectors: Vectors
+
+    @classmethod
+    def of(cls, texts: Sequence[str], vectors: Vectors) -> Memory:
+        tfidf = Tfidf.fit(texts)
+        found = [tfidf.row(text) for text in texts]
+        columns, values = (np.concatenate([row[part] for row in found]) for part in (0, 1))
+        rows = np.repeat(np.arange(len(texts), dtype=np.int32), [len(row[0]) for row in found])
+        order = np.argsort(columns, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=tfidf.width))])
+        return cls(tfidf, starts, rows[order], values[order].astype(np.float32), unit(vectors))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def compare(self, texts: Sequence[str], vectors: Vectors) -> tuple[Floats, Floats]:
+        """Kernel and plain similarity (0 to 1) of each text to each example, both (texts, n)."""
+        spelling = np.stack([self._spelling(self.tfidf.row(text)) for text in texts])
+        meaning = unit(vectors) @ self.vectors.T
+        if not self.vectors.shape[1]:
+            return _kernel(spelling, None), spelling
+        return _kernel(spelling, meaning), np.clip(_SPELLING * spelling + (1 - _SPELLING) * meaning, 0, 1)
+
+    def _spelling(self, row: Sparse) -> Floats:
+        """Cosine between a sparse row and every example."""
+        columns, values = row
+        first, counts = self.starts[columns], self.starts[columns + 1] - self.starts[columns]
+        where = np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+        weights = self.values[where] * np.repeat(values, counts)
+        return np.bincount(self.rows[where], weights, minlength=len(self)).astype(np.float32)
+
+    def among(self, order: NDArray[np.int64]) -> Iterator[tuple[int, int, Floats]]:
+        """The lower half of the kernel of the examples in ``order`` with themselves: start, end, rows (end - start, end)."""
+        from scipy import sparse
+
+        matrix = sparse.csc_matrix((self.values, self.rows, self.starts), shape=(len(self), self.tfidf.width)).tocsr()
+        matrix, vectors = matrix[order], self.vectors[order]
+        for start in range(0, len(self), _BLOCK):
+            end = min(len(self), start + _BLOCK)
+            spelling = (matrix[start:end] @ matrix[:end].T).toarray().astype(np.float32)
+            meaning = vectors[start:end] @ vectors[:end].T if vectors.shape[1] else None
+            yield start, end, _kernel(spelling, meaning)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that ``from_arrays`` needs, without pickled objects."""
+        own: dict[str, NDArray[Any]] = {
+            "starts": self.starts,
+            "rows": self.rows,
+            "values": self.values,
+            "vectors": self.vectors,
+        }
+        return self.tfidf.arrays() | own
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Memory:
+        own = (arrays[name] for name in ("starts", "rows", "values", "vectors"))
+        return cls(Tfidf.from_arrays(arrays), *own)
+
+
+def unit(vectors: Vectors) -> Vectors:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)  # type: ignore[no-any-return]
+
+
+def _kernel(spelling: Floats, meaning: Floats | None) -> Floats:
+    if meaning is None:
+        return np.exp(2 * (spelling - 1))
+    return _SPELLING * spelling + (1 - _SPELLING) * np.exp(_STEEPNESS * (meaning - 1))  # type: ignore[no-any-return]
