@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from rapidfuzz import fuzz, utils
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 from bot.agreement.calendar import Hours
 from bot.model import Category, Priority
@@ -22,12 +25,6 @@ Address = Literal["sie", "du"]
 
 HOME = "Europe/Berlin"
 """Where a day begins and ends for a contract that names no hours."""
-
-SIMILAR_NAME = 88.0
-"""RapidFuzz's token-set ratio from which two company names are taken for the same; the number must match to the digit as well."""
-
-_LEGAL_FORM = re.compile(r"\b(gmbh|ag|kg|ohg|se|ug|e\.?\s?v|ltd|limited|inc|llc|plc|co|kgaa|mbh)\b\.?", re.IGNORECASE)
-_WORD = re.compile(r"[\w./-]+")
 
 
 class Level(StrEnum):
@@ -154,26 +151,104 @@ class Claim:
 def claimed(text: str, organisations: Iterable[Organisation]) -> Claim:
     """The organisation that ``text`` names together with its customer number.
 
-    Half of it proves nothing and is not resolved: whoever guesses a name must not learn whether it is a customer.
+    Half of it proves nothing and is not resolved: whoever guesses a name must not learn whether it is a customer. Names may have
+    typos and lack their legal form, and beside the right number their first word is enough; numbers may be spaced and punctuated
+    as people do, but must match to the digit.
     """
-    numbers = {form for word in _WORD.findall(text) for form in _forms(word)}
-    words = utils.default_process(_LEGAL_FORM.sub(" ", text))
-    name_only = number_only = False
-    for organisation in organisations:
-        by_number = bool(_forms(organisation.number) & numbers)
-        name = utils.default_process(_LEGAL_FORM.sub(" ", organisation.name))
-        by_name = bool(name) and fuzz.token_set_ratio(name, words, score_cutoff=SIMILAR_NAME) > 0
-        if by_number and by_name:
-            return Claim(organisation)
-        name_only |= by_name
-        number_only |= by_number
-    return Claim(None, name_only, number_only)
+    known = tuple(organisations)
+    numbers, words = _numbers(text), _Words(text, known)
+    named = [organisation for organisation in known if words.share(organisation.name) >= MOST_OF_NAME]
+    numbered = [organisation for organisation in known if _forms(organisation.number) & numbers]
+    fits = {
+        organisation.id: (_plain(organisation.number) in numbers, words.share(organisation.name))
+        for organisation in numbered
+        if organisation in named or (not named and words.begins(organisation.name))
+    }
+    best = [organisation for organisation in numbered if fits and fits.get(organisation.id) == max(fits.values())]
+    if len(best) == 1:
+        return Claim(best[0])
+    return Claim(None, name_only=bool(named), number_only=bool(numbered))
+
+
+MOST_OF_NAME = 0.7
+"""The share of a name's letters, legal forms aside, that must be found for the name to count as given."""
+
+_LEGAL_FORM = re.compile(
+    r"(?<!\w)(?:e\.\s?[vkg]|m\.?b\.?h|g?gmbh|ag|co|company|corp|e[gkv]|gbr|inc|kg|kgaa|limited|llc|ltd|ohg|plc|se|ug|und|and)(?!\w)\.?",
+    re.IGNORECASE,
+)
+_NAME_WORD = re.compile(r"[^\W_]+")
+_NUMBER_WORD = re.compile(r"(?<![^\W_])[A-Za-z]{1,5}(?![^\W\d_])|[A-Za-z]*\d[\dA-Za-z]*")
+_SIDE_BY_SIDE = re.compile(r"[ \xa0./-]{0,3}")
+_DIGITS = re.compile(r"[a-z]*(\d[\da-z]*?)[a-z]*", re.ASCII)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_MOST_WORDS = 300
+"""Words of a text that are looked at; who somebody is does not stand behind them."""
+
+
+def _words(text: str) -> list[str]:
+    """Folded, so that umlauts may be written out."""
+    return _NAME_WORD.findall(text.casefold().translate(_UMLAUTS))
+
+
+@lru_cache(maxsize=20_000)
+def _name_words(name: str) -> tuple[str, ...]:
+    words = _words(_LEGAL_FORM.sub(" ", name))
+    return tuple(words if sum(map(len, words)) >= _SHORTEST_NAME else _words(name))  # "IT AG" is not every "it"
+
+
+class _Words:
+    """Which words of the known names a text has, typos forgiven: one from five letters on, two from nine."""
+
+    def __init__(self, text: str, organisations: Iterable[Organisation]) -> None:
+        said = _words(text)[:_MOST_WORDS]
+        said += [first + second for first, second in pairwise(said)]  # names that somebody writes apart
+        vocabulary = {word for organisation in organisations for word in _name_words(organisation.name)}
+        vocabulary |= {"".join(_name_words(organisation.name)) for organisation in organisations}  # or in one
+        self._found = vocabulary & set(said)
+        fuzzy = [word for word in vocabulary - self._found if len(word) >= _ONE_TYPO]
+        if fuzzy and said:
+            distances = process.cdist(fuzzy, said, scorer=OSA.distance, score_cutoff=2).min(axis=1)
+            self._found |= {w for w, d in zip(fuzzy, distances, strict=True) if d <= (2 if len(w) >= _TWO_TYPOS else 1)}
+
+    def share(self, name: str) -> float:
+        """The share of the name's letters whose words were found."""
+        words = _name_words(name)
+        letters = sum(map(len, words))
+        if "".join(words) in self._found:
+            return 1.0
+        return sum(len(word) for word in words if word in self._found) / max(letters, 1)
+
+    def begins(self, name: str) -> bool:
+        """Whether the first word of the name was found."""
+        return any(len(word) >= _SHORTEST_NAME and word in self._found for word in _name_words(name)[:1])
+
+
+_ONE_TYPO, _TWO_TYPOS, _SHORTEST_NAME = 5, 9, 3
+
+
+def _numbers(text: str) -> frozenset[str]:
+    """Everything in a text that may be a customer number: words with digits, and up to four that stand side by side as one."""
+    words = list(_NUMBER_WORD.finditer(text))
+    found = set()
+    for i, first in enumerate(words):
+        joined, end = "", first.start()
+        for word in words[i : i + 4]:
+            if not _SIDE_BY_SIDE.fullmatch(text[end : word.start()]):
+                break
+            joined, end = joined + word[0].casefold(), word.end()
+            if digits := _DIGITS.fullmatch(joined):
+                found |= {joined, digits[1]}
+    return frozenset(found)
+
+
+def _plain(number: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", number.casefold())
 
 
 def _forms(number: str) -> frozenset[str]:
-    """How a customer number may be written: as it stands, and without letters and signs if enough digits are left."""
-    if not any(c.isdigit() for c in number):
-        return frozenset()
-    plain = re.sub(r"[^0-9a-z]", "", number.casefold())
+    """How a customer number may be given: as it stands, and without letters and leading zeros if enough digits are left."""
+    plain = _plain(number)
     digits = re.sub(r"\D", "", plain)
-    return frozenset({plain, digits} if len(digits) >= 3 else {plain})
+    shorter = {form for form in (digits, digits.lstrip("0")) if len(form) >= 3}
+    return frozenset({plain, *shorter} if digits else ())
