@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.padding import Padding
 
+from adapters.invitations import invitation
 from bot.model import ChatRef, InboundMessage, Limits, OutboundMessage, Part, Person
 from bot.ports import Receive
 
@@ -105,6 +106,7 @@ class TerminalAdapter:
             text="" if action else line,
             action=action,
             sent_at=datetime.now(UTC),
+            invitation=invitation(line),
         )
 
     def render(self, message: OutboundMessage) -> Sequence[Part]:

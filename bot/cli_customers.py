@@ -196,10 +196,10 @@ def invite(
     for name, link in links.items():
         typer.echo(f"  {name:9} {link}")
     if "slack" in links:
-        typer.echo("            In Slack the person sends the token as a message.")
+        typer.echo("            In Slack the person sends the token as a message of its own.")
     if not links:
         typer.echo(
-            "  Set FIRSTLINE_TELEGRAM_BOT_NAME or FIRSTLINE_SLACK_APP_ID to get links; the token can be sent as a message, too."
+            "  Set FIRSTLINE_TELEGRAM_BOT_NAME or FIRSTLINE_SLACK_APP_ID to get links; the token can be sent as a message of its own, too."
         )
 
 

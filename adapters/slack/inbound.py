@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
+from adapters.invitations import invitation
 from bot.model import Attachment, ChatRef, InboundMessage, Person
 
 Fields = Mapping[str, Any]
@@ -78,16 +79,18 @@ def _event(event: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
         return None
     edited = _edited(message)
     thread = message.get("thread_ts")
+    said = plain(text, me)
     return InboundMessage(
         # In a channel every mention opens a thread of its own, or several people would share one conversation.
         chat=ChatRef("slack", f"{me.team}:{channel}", thread if isinstance(thread, str) else None if direct else ts),
         message_id=ts if edited is None else f"{ts}@{edited}",
         delivery_id=delivery_id,
         sender=_person(user, message, me),
-        text=plain(text, me),
+        text=said,
         sent_at=_time(edited or ts),
         attachments=_files(message),
         edit_of=None if edited is None else ts,
+        invitation=invitation(said) if edited is None else None,
     )
 
 

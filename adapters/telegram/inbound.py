@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from adapters.invitations import invitation
 from bot.model import Attachment, ChatRef, InboundMessage, Person
 
 KINDS = ("message", "edited_message", "callback_query")
@@ -76,6 +77,7 @@ def _message(message: Fields, me: Me, delivery_id: str, edited: int | None = Non
         attachments=attachments,
         reply_to=_reply_to(message),
         edit_of=None if edited is None else str(number),
+        invitation=invitation(text) if edited is None else None,
     )
 
 

@@ -163,8 +163,11 @@ class Customers(Organisations):
         person: str = "",
         lasts: timedelta = INVITATION_LASTS,
     ) -> str:
-        """A token of 43 characters (A-Z a-z 0-9 _ -) that proves once that whoever has it belongs to the organisation."""
-        token = secrets.token_urlsafe(32)
+        """A token of 46 characters (A-Z a-z 0-9 _ -) that proves once that whoever has it belongs to the organisation.
+
+        It begins with ``fl-``, so that it is known for what it is wherever somebody pastes it.
+        """
+        token = f"fl-{secrets.token_urlsafe(32)}"
         await self._connection.execute(
             _invitation.insert().values(
                 token_hash=_digest(token),

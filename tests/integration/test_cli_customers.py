@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from adapters.invitations import invitation
 from bot.agreement.customers import Level
 from bot.cli import app
 from bot.errors import FirstlineError
@@ -173,7 +174,7 @@ def test_a_token_is_printed_in_one_line_that_can_be_copied(run: Run, register: P
     assert "FIRSTLINE_TELEGRAM_BOT_NAME" in plain.output
     linked = run("invite", "10442", FIRSTLINE_TELEGRAM_BOT_NAME="nordbot", COLUMNS="40").output
     token = next(line.split()[1] for line in linked.splitlines() if line.strip().startswith("token"))
-    assert len(token) == 43
+    assert invitation(token) == token
     assert f"https://t.me/nordbot?start={token}" in linked
 
 
