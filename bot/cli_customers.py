@@ -199,7 +199,7 @@ def invite(
         typer.echo("            In Slack the person sends the token as a message of its own.")
     if not links:
         typer.echo(
-            "  Set FIRSTLINE_TELEGRAM_BOT_NAME or FIRSTLINE_SLACK_APP_ID to get links; the token can be sent as a message of its own, too."
+            "  FIRSTLINE_TELEGRAM_BOT_NAME and FIRSTLINE_SLACK_APP_ID add links; the token alone works as a message, too."
         )
 
 
