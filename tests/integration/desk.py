@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -147,10 +147,11 @@ async def a_desk(
     adapter: FakeAdapter | None = None,
     classifier: FakeClassifier | None = None,
     clock: FakeClock | None = None,
+    others: Sequence[FakeAdapter] = (),
 ) -> AsyncIterator[Desk]:
-    """A desk whose engine wakes nothing: the test calls the parts itself."""
+    """A desk whose engine wakes nothing: the test calls the parts itself. ``others`` are run beside its own adapter."""
     adapter, classifier, clock = adapter or FakeAdapter(), classifier or FakeClassifier(), clock or FakeClock()
-    engine, adapters = WakeLog(), by_name(adapter)
+    engine, adapters = WakeLog(), by_name(adapter, *others)
     async with _understanding() as understanding:
         desk = Desk(
             store=store,
