@@ -44,12 +44,14 @@ class Gathering:
         standing, choices = _chosen(conversation, standings, checked=checked)
         if message.invitation is not None and (proven := [s for s in standings if s.level is Level.PROVEN]):
             standing, choices = proven[0], ()
-        asked = conversation.pending is not None and conversation.pending.kind in ("identity", "code")
-        numbers = ticket_numbers(f"{conversation.pending.text if conversation.pending else ''}\n{text}")
+        pending = conversation.pending
+        asked = pending is not None and pending.kind in ("identity", "code")
+        said = f"{pending.data.get('said', '')}\n{text}" if pending is not None else text
+        numbers = ticket_numbers(f"{pending.text if pending is not None else ''}\n{text}")
         return Situation(
             standing=standing,
             choices=choices,
-            claim=claimed(text, await session.customers.organisations()) if standing.must_ask or asked else Claim(),
+            claim=claimed(said, await session.customers.organisations()) if standing.must_ask or asked else Claim(),
             code=code,
             refused_invitation=message.invitation is not None and standing.level is not Level.PROVEN,
             tickets=await _tickets(session, conversation, standing, numbers),

@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_FILLER = r"^\W*(?:(?:gut|also|na|nun|okay|ok|hm+|tja|well|alright|all right|so|then|dann|und|and|oh|ach)\W+){0,3}"
 _YES = re.compile(
-    r"^\W*(?:ja|jo|jep|jawohl|gerne?|bitte|klar|natürlich|natuerlich|okay|ok|einverstanden|"
+    _FILLER + r"(?:ja|jo|jep|jawohl|gerne?|bitte|klar|natürlich|natuerlich|okay|ok|einverstanden|"
     r"in ordnung|passt|machen sie das|mach das|yes|yep|yeah|"
     r"sure|please do|please|go ahead|agreed|i agree|ich stimme zu|stimme zu|zugestimmt|"
-    r"genehmigt|approved|fine|of course|do it|"
+    r"genehmigt|approved|fine|of course|do it|machen sie(?: das| es)?|machs?|mach es|bitte machen|go for it|book it|"
+    r"(?:die )?kosten gehen in ordnung|geht in ordnung|geht klar|"
     r"(?:wir|ich)\s+(?:sind|bin)\s+(?:damit\s+)?einverstanden|we agree|i consent|we consent|"
     r"geben sie (?:das|es|die \w+) (?:bitte )?weiter|"
     r"leiten sie (?:das|es) (?:bitte )?weiter|you may (?:pass|forward)|please (?:pass|forward))\b",
     re.IGNORECASE,
 )
 _NO = re.compile(
-    r"^\W*(?:nein|nee|ne|nö|noe|nicht|lieber nicht|auf keinen fall|keinesfalls|kein interesse|"
+    _FILLER + r"(?:nein|nee|ne|nö|noe|nicht|lieber nicht|auf keinen fall|keinesfalls|kein interesse|"
     r"no|nope|nah|don't|do not|please don't|rather not|"
     r"never mind|lass(?:en sie)? (?:es|das)|abgelehnt|lehne ab|i refuse|we refuse|declined|"
     r"bitte nicht|bitte keine|not now|nicht nötig)\b"

@@ -46,6 +46,9 @@ _SETTLED = _any(
     r"\b(?:it|that|problem|issue)\b.{0,12}\b(?:is|has been|got|'s)?.{0,6}\b(?:solved|resolved|fixed|sorted|gone)\b",
     r"\b(?:works|working|running|up)\b.{0,8}\bagain\b",
     r"\b(?:please )?(?:close|cancel)\b.{0,12}\b(?:the|my|this) (?:ticket|request|case)\b",
+    r"\bforget (?:about )?it\b|\bplease cancel\b|\bcancel (?:it|that)\b",
+    r"\b(?:found|fixed|solved|sorted) (?:it|that|this|the (?:problem|cause|issue)) (?:out )?(?:our|my)sel\w+",
+    r"\bselbst\b.{0,12}\b(?:gefunden|gelöst|behoben|hinbekommen|geschafft|repariert)\b",
     r"\bno longer (?:need|necessary|required|an issue)\b|\bdon'?t need (?:any )?(?:help|it)\b.{0,10}\b(?:any ?more)?\b",
 )
 _NEGATED = _any(r"\b(?:nicht|nich|nie|noch nicht|kein\w*|not|n't|never (?!mind))\b")
@@ -67,7 +70,10 @@ _QUESTION = re.compile(r"\?|^\W*(?:ist|sind|is|are|was|what|wie|how|welche|which
 _REMOTE = _any(r"\b(?:fernwartung|fernzugriff|remote|teamviewer|aufschalten|per fern\w*)\b")
 _WORKAROUND = _any(r"\b(?:work ?around\w*|umgehung\w*|übergangslösung|notlösung|zwischenlösung|drum ?rum)\b")
 _NO_REMOTE = _any(
-    rf"\b{_NOT}\b.{{0,20}}(?:fernwartung|remote|teamviewer)|\b(?:no|not|don't)\b.{{0,20}}(?:remote|teamviewer)"
+    rf"\b{_NOT}\b.{{0,20}}(?:fernwartung|fernzugriff|remote|teamviewer)",
+    rf"\b(?:fernwartung|fernzugriff|remote\w*|teamviewer|aufschalten)\b.{{0,40}}\b(?:{_NOT}|unmöglich|verboten|bringt|nutzt|hilft)\b",
+    r"\b(?:no|not|don'?t|without)\b.{0,20}(?:remote|teamviewer)",
+    r"\b(?:remote\w*|teamviewer)\b.{0,40}\b(?:not|n't|no|cannot|impossible|forbidden|useless)\b",
 )
 _IN_CONTEXT = re.compile(
     r"^\W*(?:und|and|aber|but|ok(?:ay)?,? (?:und|and|aber|but)|wo genau|where exactly|wie genau|how exactly|"
@@ -77,13 +83,41 @@ _IN_CONTEXT = re.compile(
 )
 
 
+_DROPS = _any(
+    r"\b(?:lassen|lass|lasst)\b.{0,12}\b(?:sie|es|wir|mal|das|gut)\b",
+    r"\b(?:war|ist) (?:nur|bloß) (?:so )?(?:eine|ne|mal)? ?(?:idee|frage|gedanke|test)\b",
+    r"\b(?:nicht so|nicht weiter|nicht mehr) (?:wichtig|schlimm|nötig)\b|\b(?:schon|ist) (?:gut|egal|okay|ok)\b",
+    r"\b(?:vergessen sie|vergiss|vergesst)\b.{0,6}\bes\b|\bhat sich erledigt\b",
+    r"\b(?:never ?mind|forget it|leave it|skip it|doesn'?t matter|not important|no worries|just an idea|just wondering)\b",
+)
+_DISCREET = _any(
+    r"\b(?:wozu|wofür|warum|wieso|weshalb)\b",
+    r"\b(?:sag|sage|verrat\w*|geb|gebe)\b.{0,12}\b(?:ich|euch|ihnen|dir|das)?\b.{0,10}\bnicht\b",
+    r"\bgeht\b.{0,12}\b(?:sie|euch|dich|keinen|niemanden)\b.{0,8}\b(?:nichts|an)\b|\b(?:lieber|möchte ich|will ich) nicht\b",
+    r"\bwhy\b|\bwhat for\b|\bnone of your\b|\brather not\b|\bwon'?t (?:tell|say)\b|\bnot (?:telling|going to tell)\b",
+)
+_ASKS_TERMS = _any(
+    r"\b(?:wer|wem|wen|wohin|an welche|welche (?:daten|angaben)|was genau|wieviel|wie viel)\b",
+    r"\bwas (?:geben|gebt|erfahren|sagt|sagen)\b",
+    r"\b(?:who|whom|what exactly|which data|how much|what (?:would|will|do) you (?:tell|pass|send|share|give))\b",
+)
+_BOUND = _any(
+    r"^\W*(?:aber |und )?(?:nur|höchstens|hoechstens|maximal|max\.?|bis|erst|sofern|wenn|falls|ohne|vorausgesetzt)\b",
+    r"^\W*(?:but |and )?(?:only|at most|up to|no more than|provided|as long as|if|without|unless|under the condition)\b",
+)
+
+
+def _sentences(text: str) -> list[str]:
+    return [text, *re.split(r"(?<=[.!?])\s+|\n+", text)]
+
+
 def _remark(text: str) -> bool:
     return 0 < len(text.strip()) <= _LONGEST
 
 
 def not_helped(text: str) -> bool:
     """Whether ``text`` says that what was advised has not helped."""
-    return _remark(text) and _NOT_HELPED.search(text) is not None
+    return _remark(text) and any(_NOT_HELPED.search(sentence) for sentence in _sentences(text))
 
 
 def helped(text: str) -> bool:
@@ -106,8 +140,33 @@ def prefers_remote(text: str) -> bool:
     return _remark(text) and _REMOTE.search(text) is not None and not _NO_REMOTE.search(text) and "?" not in text
 
 
+def rules_out_remote(text: str) -> bool:
+    """Whether ``text`` says that a remote session is no way."""
+    return _remark(text) and _NO_REMOTE.search(text) is not None
+
+
 def wants_workaround(text: str) -> bool:
     return _remark(text) and _WORKAROUND.search(text) is not None
+
+
+def drops(text: str) -> bool:
+    """Whether ``text`` waves away what was asked: it was not so important after all."""
+    return _remark(text) and _DROPS.search(text) is not None
+
+
+def is_discreet(text: str) -> bool:
+    """Whether ``text`` asks why somebody should say who they are, or will not say it."""
+    return _remark(text) and _DISCREET.search(text) is not None
+
+
+def asks_for_terms(text: str) -> bool:
+    """Whether ``text`` asks what exactly a consent would mean: to whom, what, at whose cost."""
+    return _remark(text) and _ASKS_TERMS.search(text) is not None
+
+
+def sets_condition(text: str) -> bool:
+    """Whether ``text`` binds what was asked for to something without a yes."""
+    return _remark(text) and "?" not in text and _BOUND.search(text) is not None
 
 
 def goes_on(text: str) -> bool:

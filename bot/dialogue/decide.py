@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.agreement.customers import Standing
 from bot.catalogue.catalogue import Catalogue
 from bot.dialogue import actions
-from bot.dialogue.assent import withdraws
+from bot.dialogue.assent import assent, withdraws
 from bot.dialogue.cues import contests, settled
 from bot.dialogue.decisions import (
     About,
@@ -36,13 +36,13 @@ from bot.dialogue.decisions import (
 )
 from bot.dialogue.facts import facts
 from bot.dialogue.matters import on_prediction, on_topic
-from bot.dialogue.pending import about_of, agreed, answered, did_not_help, overdue, refused, resumed
+from bot.dialogue.pending import about_of, agreed, answered, did_not_help, overdue, refused, resumed, terms_of
 from bot.dialogue.rules import TICKET_STATUS, Case, hold, status
 from bot.dialogue.situation import Situation
 from bot.dialogue.turn import Outcome, Turn
 from bot.model import Category, Conversation, Language, Mode, Pending, Priority
 
-CONSENT_LASTS = timedelta(days=7)
+CONSENT_LASTS = timedelta(days=3)
 HELPED_LASTS = timedelta(hours=12)
 
 
@@ -59,7 +59,7 @@ def decide(
     language = spoken or conversation.language or default_language
     pending = conversation.pending
     if pending is not None and not overdue(pending) and pending.expires_at and pending.expires_at <= turn.now:
-        pending = None
+        pending = _asked_anew(pending, turn)
     conversation = replace(conversation, language=language, pending=pending)
     case = Case(conversation, turn, situation, catalogue)
     if conversation.mode is Mode.HUMAN:
@@ -71,6 +71,13 @@ def decide(
         case = replace(case, conversation=conversation, situation=replace(situation, standing=standing, choices=()))
     decisions = _in_order(hold(decisions, case))
     return _outcome(decisions, case, language, keep=keep)
+
+
+def _asked_anew(pending: Pending, turn: Turn) -> Pending | None:
+    """A yes that comes after days must not be taken for a consent: it is asked again what it is meant for."""
+    said = assent(turn.text)
+    late = pending.kind == "consent" and said is not None and said.yes
+    return replace(pending, data={**pending.data, "late": "yes"}) if late else None
 
 
 def _with_a_person(case: Case, language: Language) -> Outcome:
@@ -108,6 +115,8 @@ def _meant(case: Case) -> tuple[tuple[Decision, ...], bool]:
             return (Settle(About(text, Category.SMALL_TALK), current.number),), False
         if contests(text) and _was_excluded(case):
             return (HandOff(_spoken_of(case), "contested"),), False
+    if pending is not None and pending.data.get("late"):
+        return (AskConsent(about_of(pending), terms_of(pending)),), False
     if pending is not None:
         reading = answered(pending, case)
         return reading.decisions, reading.keep
@@ -288,7 +297,8 @@ def _after(case: Case, decisions: tuple[Decision, ...], *, keep: bool) -> Conver
         if question := _question(decision, case):
             after = replace(after, pending=question)
         elif isinstance(decision, Answer) and after.pending is None:
-            after = replace(after, pending=_pending("helped", decision.about, turn.now, lasts=HELPED_LASTS))
+            again = "yes" if decision.again else ""
+            after = replace(after, pending=_pending("helped", about, turn.now, lasts=HELPED_LASTS, again=again))
         if needs_ticket(decision):
             after = replace(after, mode=Mode.WAITING, misses=0)
         if isinstance(decision, Settle):
@@ -306,8 +316,9 @@ def _question(decision: Decision, case: Case) -> Pending | None:
         case ClarifyTopic(about, candidates):
             options = tuple(actions.topic(candidate) for candidate in candidates)
             return _pending("topic", about, now, options=options, lasts=patience)
-        case AskIdentity(about, attempt, is_open):
-            return _pending("identity", about, now, asked=attempt, lasts=patience, open="yes" if is_open else "")
+        case AskIdentity(about, attempt, said, _, is_open):
+            opened = "yes" if is_open else ""
+            return _pending("identity", about, now, asked=attempt, lasts=patience, said=said, open=opened)
         case AskOrganisation(about, organisations):
             options = tuple(actions.organisation(o.id) for o in organisations)
             return _pending("organisation", about, now, options=options, lasts=patience)

@@ -65,10 +65,11 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Give the approved answer of the topic."""
+    """Give the approved answer of the topic. ``again``: it was given just now, and there is no more to it."""
 
     kind: ClassVar[str] = "answer"
     about: About
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,15 @@ class ClarifyTopic:
 class AskIdentity:
     """Ask for company and customer number before ``about`` is dealt with; ``attempt`` counts from 1.
 
-    ``open``: the ticket is there already, this only helps to find the customer.
+    ``said`` is what has been said of it so far; ``asked`` how to ask for the rest: ask, again, name, number, why. ``open``: the
+    ticket is there already, this only helps to find the customer.
     """
 
     kind: ClassVar[str] = "clarify"
     about: About
     attempt: int = 1
+    said: str = ""
+    asked: Literal["ask", "again", "name", "number", "why"] = "ask"
     open: bool = False
 
 
@@ -156,7 +160,7 @@ class Exclude:
 
 @dataclass(frozen=True, slots=True)
 class AskConsent:
-    """Ask whether something may be passed on or done at a charge. ``attempt`` 1 belongs to the exclusion that it follows."""
+    """Ask whether something may be passed on or done at a charge, showing all of it unless this is a second ``attempt``."""
 
     kind: ClassVar[str] = "ask_consent"
     about: About

@@ -13,7 +13,8 @@ MAX_LENGTH = 300
 _QUOTED = re.compile(r"[\"'„“”‚‘’»«`]([^\"'„“”‚‘’»«`\n]{4,200})[\"'“”‘’«»`]")
 _CODE = re.compile(
     r"\b(?:(?:HTTP|Fehler|Error|Code|Fehlercode|Fehlernummer|Meldung|Status)[\s:#-]*)?"
-    r"(?:[A-Z]{1,6}[-_ ]?\d{2,6}\b|0x[0-9A-Fa-f]{4,8}\b|\b[45]\d\d\b(?=\D|$)|[A-Za-z]+(?:Exception|Error)\b(?::[^\n]{0,120})?)"
+    r"(?:[A-Z]{1,6}[-_ ]?\d{2,6}\b|[A-Z]{2,6}-\d\b"
+    r"|0x[0-9A-Fa-f]{4,8}\b|\b[45]\d\d\b(?=\D|$)|[A-Za-z]+(?:Exception|Error)\b(?::[^\n]{0,120})?)"
 )
 _TICKET = re.compile(r"\bHD[-\s]?\d+\b", re.IGNORECASE)
 _SINCE = re.compile(
@@ -23,11 +24,21 @@ _SINCE = re.compile(
     r"|\b(?:gestern|heute früh|heute morgen|yesterday|this morning)\b",
     re.IGNORECASE,
 )
+_COUNT = (
+    r"(?:\d+|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|beiden?|mehrere|"
+    r"two|three|four|five|six|seven|eight|nine|ten|both|several)"
+)
+_STAFF = r"(?:kolleg\w+|benutzer\w*|mitarbeiter\w*|nutzer\w*|anwender\w*|fahrer\w*|disponent\w*)"
+_PLACES = r"(?:schichten|kassen|filialen|standorte\w*|abteilungen|rezeptionen|arbeitsplätze)"
+_SITES = r"(?:sites|shops|shifts|tills|offices|departments|branches|locations|stores)"
 _AFFECTED = re.compile(
-    r"\b(?:alle[nr]?(?:\s+(?:kollegen|kolleginnen|benutzer\w*|mitarbeiter\w*|nutzer\w*|anwender\w*|standorte\w*))?|jede[rnm]?\s+(?:benutzer|nutzer|mitarbeiter)\w*"
+    r"\b(?:(?:ganze[rsn]?|the (?:whole|entire)|whole) (?:team|abteilung|firma|standort|department|company|site)"
+    rf"|(?:alle[nr]? |an |all )?{_COUNT} (?:\w+ )?(?:{_PLACES}|{_SITES})|alle {_PLACES}|all {_SITES}"
+    rf"|{_COUNT} \w+ (?:are )?affected|{_COUNT} \w+ betroffen"
+    rf"|alle[nr]?(?:\s+{_STAFF})?|jede[rnm]?\s+{_STAFF}"
     r"|niemand|keiner|everybody|everyone|nobody|no one|all (?:of us|users|colleagues|staff)"
     r"|(?:nur|only)\s+(?:ich|bei mir|me|for me|eine?[rn]?\s+\w+|one \w+)|bei mir|bei uns allen"
-    r"|\d+\s+(?:leute|personen|kolleg\w+|benutzer\w*|nutzer\w*|mitarbeiter\w*|anwender\w*|people|users|colleagues|persons|employees))\b",
+    rf"|{_COUNT}\s+(?:leute|personen|{_STAFF}|people|users|colleagues|persons|employees))\b",
     re.IGNORECASE,
 )
 _WHERE = re.compile(

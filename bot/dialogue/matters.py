@@ -16,11 +16,17 @@ from bot.dialogue.decisions import (
     HandOff,
     OpenTicket,
     SmallTalk,
+    needs_ticket,
 )
 from bot.dialogue.judge import Course, judge
 from bot.model import Category, Matter, Prediction, Priority
 
 CANDIDATES = 3
+AS_LIKELY = 0.4
+"""Probability from which both of two readings are taken for meant, where treating both harms nobody."""
+SAYS_SOMETHING = 5
+"""Words from which a text that fits no topic is for a person; about shorter ones the bot asks."""
+
 LOOSE_CONSENT = "nc_consent"
 """The topic of a yes or no that answers no question of ours: what it concerns only a person can find out."""
 
@@ -29,7 +35,23 @@ REASONS = {Category.ERROR_REPORT: "error", Category.OPERATION: "operation", Cate
 
 def on_prediction(prediction: Prediction, catalogue: Catalogue) -> tuple[Decision, ...]:
     """What to do about each matter, brought together into what can be said in one reply."""
-    return combined([on_matter(matter, catalogue) for matter in prediction.matters])
+    return combined([decision for matter in prediction.matters for decision in _both(matter, catalogue)])
+
+
+def _both(matter: Matter, catalogue: Catalogue) -> tuple[Decision, ...]:
+    """A visit wished for to have something mended is two things at once: the fault gets its ticket, the visit its explanation."""
+    decision = on_matter(matter, catalogue)
+    fault = sum(p for c, p in matter.categories if c.in_scope)
+    if isinstance(decision, ClarifyTopic) and min(fault, matter.probability(Category.ONSITE)) >= AS_LIKELY:
+        category = next(c for c, _ in matter.categories if c.in_scope)
+        topic = next((c.topic for c in matter.topics if c.category is category), None)
+        visit = replace(decision.about, category=Category.ONSITE, topic=_of(Category.ONSITE, matter))
+        return ticket(replace(decision.about, category=category, topic=topic), catalogue), excluded(visit, catalogue)
+    return (decision,)
+
+
+def _of(category: Category, matter: Matter) -> str | None:
+    return next((c.topic for c in matter.topics if c.category is category), None)
 
 
 def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
@@ -53,13 +75,19 @@ def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
             return ClarifyDetails(about)
         case Course.ASK_TOPIC:
             candidates = _candidates(matter, catalogue)
-            return ClarifyTopic(about, candidates) if len(candidates) > 1 else HandOff(about, "unsure")
+            if len(candidates) > 1:
+                return ClarifyTopic(about, candidates)
+            if len(matter.text.split()) < SAYS_SOMETHING:
+                return ClarifyDetails(about)
+            return HandOff(about, "unsure")
         case Course.SMALL_TALK:
             return SmallTalk(about, _small_talk_key(matter, catalogue))
         case Course.DECLINE:
             return Decline(about)
         case Course.HAND_OFF:
             return HandOff(about, "person" if matter.category is Category.HUMAN_REQUEST else "unsure")
+        case _ if len(matter.text.split()) == 1 and len(candidates := _candidates(matter, catalogue)) > 1:
+            return ClarifyTopic(about, candidates)  # one word names a subject, not what is wrong with it
         case _:
             return ticket(about, catalogue)
 
@@ -92,12 +120,18 @@ def excluded(about: About, catalogue: Catalogue) -> Exclude:
 
 def combined(decisions: list[Decision]) -> tuple[Decision, ...]:
     """Chat beside a real matter is left out, what is the same is said once, and one ticket takes all that a person must read."""
-    real = [d for d in decisions if not isinstance(d, SmallTalk | Decline | ClarifyDetails)]
+    real: list[Decision] = [d for d in decisions if not isinstance(d, SmallTalk | Decline | ClarifyDetails)]
     if not real:
         return tuple(decisions[:1])
-    tickets = [d for d in real if isinstance(d, OpenTicket)]
-    if len(tickets) > 1:
-        real = [_merged(tickets) if d is tickets[0] else d for d in real if d not in tickets[1:]]
+    for_people = [d for d in real if needs_ticket(d)]
+    if for_people:
+        # Whoever reads the ticket reads all of the message, so nothing has to be asked beside it.
+        asked = [d for d in real if isinstance(d, ClarifyTopic)]
+        one = _merged(for_people, "\n".join(d.about.text for d in real if d in for_people or d in asked))
+        others = [d for d in real if d not in for_people and d not in asked]
+        real = [one, *others]
+    elif len(asked := [d for d in real if isinstance(d, ClarifyTopic)]) > 1:
+        real = [d for d in real if d not in asked[1:]]
     unique: dict[tuple[str, str | None], Decision] = {}
     for decision in real:
         about = decision.about
@@ -105,11 +139,14 @@ def combined(decisions: list[Decision]) -> tuple[Decision, ...]:
     return tuple(unique.values())
 
 
-def _merged(tickets: list[OpenTicket]) -> OpenTicket:
-    """The fault is what the ticket is about; the wish for a person is honoured all the same."""
+def _merged(decisions: list[Decision], text: str) -> Decision:
+    """The fault is what the ticket is about; the wish for a person is honoured all the same, and liability is left to people."""
+    if judged := next((d for d in decisions if isinstance(d, Exclude)), None):
+        return replace(judged, about=replace(judged.about, text=text))
+    tickets = [d for d in decisions if isinstance(d, OpenTicket)]
     first = next((t for t in tickets if t.about.category is not Category.HUMAN_REQUEST), tickets[0])
-    about = replace(first.about, text="\n".join(t.about.text for t in tickets))
-    if any(isinstance(t, HandOff) for t in tickets):
+    about = replace(first.about, text=text)
+    if any(isinstance(t, HandOff) and t.reason == "person" for t in tickets) and len(tickets) > 1:
         return HandOff(about, "person", first.priority)
     return replace(first, about=about)
 
@@ -120,5 +157,6 @@ def _small_talk_key(matter: Matter, catalogue: Catalogue) -> str:
 
 
 def _candidates(matter: Matter, catalogue: Catalogue) -> tuple[str, ...]:
-    """The topics to choose from: the likeliest ones that a customer can tell apart by their titles."""
-    return tuple(c.topic for c in matter.topics if not catalogue.topics[c.topic].vague)[:CANDIDATES]
+    """The topics to choose from: the likeliest requests that a customer can tell apart by their titles."""
+    topics = (catalogue.topics[candidate.topic] for candidate in matter.topics)
+    return tuple(t.id for t in topics if not t.vague and (t.category.in_scope or t.category.excluded))[:CANDIDATES]

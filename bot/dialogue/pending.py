@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Literal, get_args
 
 from bot.agreement.customers import Level
 from bot.dialogue import actions
 from bot.dialogue.assent import assent
-from bot.dialogue.cues import contests, goes_on, helped, not_helped, prefers_remote, wants_workaround
+from bot.dialogue.cues import (
+    asks_for_terms,
+    contests,
+    drops,
+    goes_on,
+    helped,
+    is_discreet,
+    not_helped,
+    prefers_remote,
+    rules_out_remote,
+    sets_condition,
+    wants_workaround,
+)
 from bot.dialogue.decisions import (
     About,
     Answer,
@@ -37,6 +49,8 @@ from bot.model import Category, Pending, Prediction
 
 MAX_QUESTIONS = 2
 """How often the bot asks about one matter before it hands over what there is."""
+MAX_ATTEMPTS = 3
+"""How often it asks who somebody is: typing errors in names and numbers are common."""
 
 PURPOSES: dict[str, Purpose] = {purpose: purpose for purpose in get_args(Purpose)}
 
@@ -64,6 +78,8 @@ def answered(pending: Pending, case: Case) -> Reading:
             return _consent(pending, case)
         case "topic" if chosen := _chosen(case.turn.text, pending, case):
             return Reading((on_topic(chosen, pending.text, case.catalogue),))
+        case "topic" | "details" if said := _aside(pending, case):
+            return said
         case "organisation" if organisation := _named(case.turn.text, case):
             return Reading(resumed(pending, case.turn.earlier, case, organisation))
     return _details(pending, case)
@@ -93,15 +109,43 @@ def attempts(pending: Pending) -> int:
 # --- details and topics -----------------------------------------------------------------------------------
 
 
+def _aside(pending: Pending, case: Case) -> Reading | None:
+    """What needs no understanding of the matter: who writes, that it is covered, a remote session, that it was not so important."""
+    text, about, organisation = case.turn.text, about_of(pending), case.situation.claim.organisation
+    if case.situation.standing.must_ask and organisation is not None:
+        read = resumed(pending, case.turn.earlier, case, organisation.id)
+        clear = not any(isinstance(d, ClarifyDetails | ClarifyTopic) for d in read)
+        return Reading(read if clear else (*read[:1], OpenTicket(about, "unsure")))
+    excluded = [c for c in _options(pending, case) if case.catalogue.topics[c].category.excluded]
+    if contests(text) and excluded:
+        return Reading((HandOff(_about_topic(about, excluded[0], case), "contested"),))
+    visit = [c for c in excluded if case.catalogue.topics[c].category is Category.ONSITE]
+    if visit and prefers_remote(text):
+        return Reading((OpenTicket(replace(about, text=f"{about.text}\n{text}"), "remote"),))
+    said = assent(text)
+    if drops(text) or (pending.kind == "topic" and said is not None and not said.yes and len(text) < 40):
+        return Reading((SmallTalk(About(text, Category.SMALL_TALK), "acknowledged"),))
+    return None
+
+
+def _about_topic(about: About, topic: str, case: Case) -> About:
+    return replace(about, topic=topic, category=case.catalogue.topics[topic].category)
+
+
 def _details(pending: Pending, case: Case) -> Reading:
+    text = case.turn.text
     alone = on_prediction(case.turn.prediction, case.catalogue)
+    whole = f"{pending.text}\n{text}".strip()
+    if case.conversation.misses > 0 and (not_helped(text) or any(isinstance(d, OpenTicket) for d in alone)):
+        return Reading((HandOff(replace(about_of(pending), text=whole), "not_helped"),))
     if any(isinstance(d, Answer | Exclude | HandOff) for d in alone) or is_goodbye(alone):
         return Reading(alone)
-    whole = f"{pending.text}\n{case.turn.text}".strip()
     known = frozenset(facts(whole))
     if attempts(pending) < MAX_QUESTIONS and all(isinstance(d, ClarifyDetails | SmallTalk | Decline) for d in alone):
         return Reading((ClarifyDetails(replace(alone[0].about, text=whole), attempts(pending) + 1, known),))
     together = on_prediction(case.turn.together or case.turn.prediction, case.catalogue)
+    if any(isinstance(d, Answer | Exclude) for d in together) and not any(isinstance(d, OpenTicket) for d in alone):
+        return Reading(together)
     ticket = next((d for d in (*together, *alone) if isinstance(d, OpenTicket)), None)
     if ticket is None:
         ticket = OpenTicket(together[0].about, "unclear")
@@ -112,11 +156,18 @@ def is_goodbye(decisions: tuple[Decision, ...]) -> bool:
     return all(isinstance(d, SmallTalk) and d.key in ("thanks", "goodbye") for d in decisions)
 
 
-def _chosen(text: str, pending: Pending, case: Case) -> str | None:
-    """The option that free text names: by its number or by its title."""
-    word = text.strip().rstrip(".)").casefold()
+def _options(pending: Pending, case: Case) -> list[str]:
     known = case.catalogue.topics
-    topics = [topic for action in pending.options if (topic := actions.topic_of(action)) and topic in known]
+    return [topic for action in pending.options if (topic := actions.topic_of(action)) and topic in known]
+
+
+def _chosen(text: str, pending: Pending, case: Case) -> str | None:
+    """The option that free text names: by its number or by its title. A bare yes means the likeliest one."""
+    word = text.strip().rstrip(".)").casefold()
+    known, topics = case.catalogue.topics, _options(pending, case)
+    said = assent(text)
+    if topics and said is not None and said.yes and len(word) < 20:
+        return topics[0]
     if word.isdecimal() and 1 <= int(word) <= len(topics):
         return topics[int(word) - 1]
     return next((o for o in topics if word in (t.casefold() for t in known[o].title.values())), None)
@@ -130,6 +181,9 @@ def _after_answer(pending: Pending, case: Case) -> Reading:
     text = case.turn.text
     about = about_of(pending)
     alone = on_prediction(case.turn.prediction, case.catalogue)
+    said = assent(text)
+    if pending.data.get("again") and said is not None and said.yes:  # the offer of a person was taken
+        return Reading((OpenTicket(about, "follow_up"),))
     if not_helped(text):
         return Reading((did_not_help(about, text, alone, case),))
     if helped(text) and all(isinstance(d, SmallTalk | Decline | ClarifyDetails) for d in alone):
@@ -144,16 +198,17 @@ def _after_answer(pending: Pending, case: Case) -> Reading:
 
 
 def _not_again(decisions: tuple[Decision, ...], about: About, case: Case) -> tuple[Decision, ...]:
-    """The same article a second time says nothing new: what it leaves open goes to a person. Repeating oneself is no question."""
+    """The same article a second time says nothing new: the bot says so once, then the question goes to a person.
+
+    Whoever only repeats the question has not seen the answer, so it is given once more.
+    """
     if case.turn.text.strip().casefold() == about.text.strip().casefold():
         return decisions
-    whole = f"{about.text}\n{case.turn.text}".strip()
-    return tuple(
-        OpenTicket(replace(d.about, text=whole), "follow_up")
-        if isinstance(d, Answer) and d.about.topic == about.topic
-        else d
-        for d in decisions
-    )
+    whole = replace(about, text=f"{about.text}\n{case.turn.text}".strip())
+    pending = case.conversation.pending
+    asked_before = pending is not None and bool(pending.data.get("again"))
+    more: Decision = OpenTicket(whole, "follow_up") if asked_before else Answer(whole, again=True)
+    return tuple(more if isinstance(d, Answer) and d.about.topic == about.topic else d for d in decisions)
 
 
 def did_not_help(about: About, text: str, alone: tuple[Decision, ...], case: Case) -> Decision:
@@ -170,25 +225,37 @@ def did_not_help(about: About, text: str, alone: tuple[Decision, ...], case: Cas
 
 def _who(pending: Pending, case: Case) -> Reading:
     """An answer to the question for company and customer number; what else is said meanwhile is kept with the request."""
-    claim, about = case.situation.claim, about_of(pending)
+    claim, about, text = case.situation.claim, about_of(pending), case.turn.text
     if claim.organisation is not None:
         return Reading(resumed(pending, case.turn.earlier, case, claim.organisation.id))
     alone = on_prediction(case.turn.prediction, case.catalogue)
-    half = claim.name_only or claim.number_only or _NUMBER.search(case.turn.text) is not None
-    if not half:
-        if any(isinstance(d, Answer) for d in alone) or is_goodbye(alone):
-            return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
-        if wish := next((d for d in alone if isinstance(d, HandOff) and d.reason == "person"), None):
-            whole = f"{pending.text}\n{case.turn.text}".strip()
-            return Reading((replace(wish, about=replace(wish.about, text=whole)),))
-    whole = f"{pending.text}\n{case.turn.text}".strip() if pending.text else ""
-    if attempts(pending) < MAX_QUESTIONS:
-        return Reading(
-            (AskIdentity(replace(about, text=whole), attempts(pending) + 1, open=pending.data.get("open") == "yes"),)
-        )
-    if pending.data.get("open") == "yes":
+    is_open, said = pending.data.get("open") == "yes", pending.data.get("said", "")
+    whole = f"{pending.text}\n{text}".strip() if pending.text else ""
+    if wish := next((d for d in alone if isinstance(d, HandOff) and d.reason == "person"), None):
+        kept = replace(about, text=whole or text, category=about.category or wish.about.category)
+        return Reading((HandOff(kept, "person"),))
+    half = claim.name_only or claim.number_only or _NUMBER.search(text) is not None
+    again = attempts(pending) + 1
+    if is_discreet(text) and not half and again <= MAX_ATTEMPTS:
+        return Reading((AskIdentity(about, again, said, "why", is_open),))
+    if not half and (any(isinstance(d, Answer) for d in alone) or is_goodbye(alone)):
+        return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
+    if not half and any(isinstance(d, OpenTicket | Exclude) for d in alone):
+        about = replace(about, text=whole)  # more of the request, not of who writes
+    if again <= MAX_ATTEMPTS:
+        words = f"{said}\n{text}".strip()
+        return Reading((AskIdentity(about, again, words, _missing(words), is_open),))
+    if is_open:
         return Reading((SmallTalk(about, "acknowledged"),))
-    return Reading((HandOff(replace(about, text=whole or case.turn.text), "unidentified"),))
+    return Reading((HandOff(replace(about, text=f"{about.text or text}"), "unidentified"),))
+
+
+def _missing(said: str) -> Literal["again", "name", "number"]:
+    """What to ask for still, by the look of what was said: whether it is right or wrong must not show."""
+    if _NUMBER.search(said) is None:
+        return "number"
+    without = re.sub(r"[\w/-]*\d[\w/-]*", " ", said)
+    return "again" if re.search(r"[^\W\d_]{4,}", without) else "name"
 
 
 def resumed(pending: Pending, earlier: Prediction | None, case: Case, organisation_id: str) -> tuple[Decision, ...]:
@@ -259,24 +326,34 @@ def refused(pending: Pending, answer: str) -> Refuse:
 def _consent(pending: Pending, case: Case) -> Reading:
     """Only a plain yes is a yes. A question, or anything else that is not plain, gives no consent."""
     text, about, terms = case.turn.text, about_of(pending), terms_of(pending)
+    more = replace(about, text=f"{about.text}\n{text}")
+    shown = pending.data.get("question", "")
     if contests(text):
-        return Reading((HandOff(about, "contested"),))
+        return Reading((HandOff(more, "contested"),))
     if terms.purpose == "onsite" and prefers_remote(text):
-        return Reading((OpenTicket(replace(about, text=f"{about.text}\n{text}"), "remote"),))
+        return Reading((OpenTicket(more, "remote"),))
     said = assent(text)
     if terms.purpose == "maintenance" and wants_workaround(text):
-        consent = Consent(terms, True, text, pending.data.get("question", "")) if said and said.yes else None
-        return Reading((OpenTicket(replace(about, text=f"{about.text}\n{text}"), "workaround", consent=consent),))
+        consent = Consent(terms, True, text, shown) if said and said.yes else None
+        return Reading((OpenTicket(more, "workaround", consent=consent),))
     if said is not None:
         return Reading((agreed(pending, text, said.condition) if said.yes else refused(pending, text),))
+    if sets_condition(text):  # bound to something without a yes: people settle it, and until then nothing leaves
+        return Reading((HandOff(more, "conditions", consent=Consent(terms, False, text, shown, text)),))
     alone = on_prediction(case.turn.prediction, case.catalogue)
-    if wish := next((d for d in alone if isinstance(d, HandOff) and d.reason == "person"), None):
-        return Reading((replace(wish, about=replace(wish.about, text=f"{about.text}\n{text}")),))
+    if any(isinstance(d, HandOff) and d.reason == "person" for d in alone):
+        return Reading((HandOff(more, "person"),))
+    if terms.purpose == "onsite" and rules_out_remote(text):
+        return Reading((AskConsent(about, terms),))
+    if asks_for_terms(text) and not any(isinstance(d, OpenTicket) and d.reason == "error" for d in alone):
+        return Reading((AskConsent(about, terms),))
     if any(isinstance(d, Answer) for d in alone):
         return Reading(tuple(d for d in alone if isinstance(d, Answer)), keep=True)
     if is_goodbye(alone):
         return Reading(alone, keep=True)
-    unclear = all(isinstance(d, ClarifyDetails | ClarifyTopic | SmallTalk | HandOff) for d in alone)
+    if drops(text):
+        return Reading((refused(pending, text),))
+    unclear = all(isinstance(d, ClarifyDetails | ClarifyTopic | SmallTalk | HandOff | Decline) for d in alone)
     if unclear and attempts(pending) < MAX_QUESTIONS:
         return Reading((AskConsent(about, terms, attempts(pending) + 1),))
     return Reading(alone)

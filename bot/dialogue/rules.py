@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from bot.agreement.customers import Level, Organisation
 from bot.catalogue.catalogue import Catalogue
-from bot.dialogue.cues import only_a_ticket
+from bot.dialogue.assent import assent
+from bot.dialogue.cues import not_helped, only_a_ticket
 from bot.dialogue.decisions import (
     Answer,
     AskCode,
@@ -19,15 +20,18 @@ from bot.dialogue.decisions import (
     ClarifyDetails,
     ClarifyTopic,
     Decision,
+    Decline,
     Exclude,
     HandOff,
     Identified,
     OpenTicket,
     Purpose,
     Relay,
+    SmallTalk,
     TellIncident,
     Terms,
     TicketStatus,
+    Withdraw,
 )
 from bot.dialogue.facts import ticket_numbers
 from bot.dialogue.situation import Situation
@@ -37,12 +41,30 @@ from bot.model import Category, Conversation, Incident, Mode
 TICKET_STATUS = "ticket_status"
 """The topic that asks how a ticket stands; where there is a ticket, that is told instead of the article."""
 
+THIRD_PARTY = "nc_thirdparty"
+"""The topic of products of others: what a message about a device names besides (a printer, "from Word too") is not to blame."""
+
 _PURPOSES: dict[Category, Purpose] = {
     Category.TRAINING: "training",
     Category.ONSITE: "onsite",
     Category.LICENSE_DEFECT: "maintenance",
     Category.NOT_COVERED: "forward",
 }
+PERHAPS = 0.25
+_OF_ITS_OWN = frozenset(
+    {
+        "arrange",
+        "conditions",
+        "contested",
+        "forward",
+        "in_contract",
+        "maintenance",
+        "not_entitled",
+        "remote",
+        "workaround",
+    }
+)
+"""Reasons for which a ticket is opened beside one that is open already: another queue, another matter, another judge."""
 _ALWAYS_OPENED = frozenset({"person", "judge"})
 """Reasons for which a ticket is opened whoever asks: a wish for a person is always honoured."""
 
@@ -90,6 +112,8 @@ def _by_contract(decision: Decision, case: Case) -> Decision:
 
 def _status(decision: Decision, case: Case) -> Decision:
     """A question about a ticket is answered with the ticket, as far as this person may be told of it."""
+    if not isinstance(decision, Answer | ClarifyDetails | ClarifyTopic | OpenTicket | Decline | SmallTalk):
+        return decision
     text = decision.about.text
     asked = isinstance(decision, Answer) and decision.about.topic == TICKET_STATUS
     if not asked and not only_a_ticket(text):
@@ -180,6 +204,8 @@ def _proof(decision: TicketStatus, organisation: Organisation, case: Case) -> De
 def _needs_customer(decision: Decision, case: Case) -> bool:
     if isinstance(decision, TicketStatus):
         return bool(decision.unknown) and not case.situation.proven
+    if isinstance(decision, OpenTicket) and decision.reason == "unidentified":
+        return False
     return isinstance(decision, OpenTicket | Exclude)
 
 
@@ -208,22 +234,37 @@ def concerns(incident: Incident, topic: str | None, text: str) -> bool:
 
 def _joined(decision: Decision, case: Case) -> Decision:
     """What a person must read joins the open ticket instead of opening another one."""
-    conversation, current = case.conversation, case.situation.current
-    if case.turn.action is not None or not isinstance(decision, OpenTicket | ClarifyDetails | ClarifyTopic):
+    conversation, current, text = case.conversation, case.situation.current, case.turn.text
+    if case.turn.action is not None or (isinstance(decision, OpenTicket) and decision.reason in _OF_ITS_OWN):
         return decision
-    if decision.about.category is not None and decision.about.category.excluded:
+    waiting = conversation.mode is Mode.WAITING
+    if isinstance(decision, HandOff) and decision.reason == "loose_consent" and current is not None and current.open:
+        said = assent(text)
+        if said is not None and not said.yes:
+            return Withdraw(decision.about, case.situation.consented)
+        return Relay(decision.about, announce=True)
+    if waiting and isinstance(decision, SmallTalk) and not_helped(text):
+        return Relay(decision.about, announce=True)
+    if not isinstance(decision, OpenTicket | ClarifyDetails | ClarifyTopic) and not (
+        isinstance(decision, Exclude) and decision.about.category is Category.NEGLIGENCE
+    ):
         return decision
-    if isinstance(decision, OpenTicket) and (decision.consent or decision.reason in ("contested", "in_contract")):
-        return decision
-    person = isinstance(decision, HandOff) and decision.reason == "person"
-    if conversation.mode is Mode.WAITING:
-        return Relay(decision.about, announce=True, person=person)
+    if waiting:
+        return Relay(decision.about, announce=True, person=_wants_person(decision, case))
     # Handed back to the bot while the ticket is still open: what says no more than that it still does not work is about that.
-    if current is not None and current.open and not person:
+    if current is not None and current.open and not _wants_person(decision, case):
         same = isinstance(decision, ClarifyDetails | ClarifyTopic) or decision.about.topic == current.topic
         if same:
             return Relay(decision.about, announce=True)
     return decision
+
+
+def _wants_person(decision: Decision, case: Case) -> bool:
+    """Whether a wish for a person is meant or may well be meant: honouring it in vain costs nothing."""
+    if isinstance(decision, HandOff) and decision.reason == "person":
+        return True
+    maybe = sum(matter.probability(Category.HUMAN_REQUEST) for matter in case.turn.prediction.matters)
+    return isinstance(decision, ClarifyDetails | ClarifyTopic) and maybe >= PERHAPS
 
 
 # --- every passing-on asks first --------------------------------------------------------------------------
@@ -236,6 +277,6 @@ def _with_consent(decisions: tuple[Decision, ...], case: Case) -> tuple[Decision
         return decisions
     others = case.catalogue.company.third_party
     purpose = _PURPOSES[first.about.category]
-    product = next((product for product in first.about.products if product in others), None)
-    terms = Terms(purpose, first.about.text, product if purpose == "forward" else None)
+    named = (product for product in first.about.products if product in others and first.about.topic == THIRD_PARTY)
+    terms = Terms(purpose, first.about.text, next(named, None))
     return (*decisions, AskConsent(first.about, terms))

@@ -51,6 +51,7 @@ _OPENED = frozenset(
     {
         "arrange",
         "attachment",
+        "conditions",
         "contested",
         "follow_up",
         "forward",
@@ -99,6 +100,9 @@ class _Speech:
     def on(self, decision: Decision) -> Reply | None:
         voice = self.voice
         match decision:
+            case Answer(_, again) if again:
+                person = voice.button("person", actions.PERSON)
+                return Reply(voice.text("answer.again"), (voice.button("helped", actions.HELPED), person))
             case Answer(about):
                 return self.answer(voice.catalogue.topics[about.topic or ""])
             case TicketStatus():
@@ -112,9 +116,9 @@ class _Speech:
                 options = [Button(topics[c].title[voice.language], actions.topic(c)) for c in candidates]
                 none = voice.button("none_of_these", actions.NONE_OF_THESE)
                 return Reply(voice.text("clarify.topic"), (*options, none))
-            case AskIdentity(_, attempt, is_open):
-                key = "again" if attempt > 1 else "open" if is_open else "ask"
-                return Reply(voice.text(f"identity.{key}"))
+            case AskIdentity(_, _, _, asked, is_open):
+                buttons = () if is_open else (voice.button("person", actions.PERSON),)
+                return Reply(voice.text(f"identity.{'open' if is_open and asked == 'ask' else asked}"), buttons)
             case AskOrganisation(_, organisations):
                 offered = (Button(o.name, actions.organisation(o.id)) for o in organisations)
                 return Reply(voice.text("identity.organisation"), tuple(offered))
@@ -274,7 +278,7 @@ class _Speech:
             case _:
                 key = "opened_high" if decision.priority is Priority.HIGH else "opened"
         paragraphs = [voice.text(f"ticket.{key}")]
-        if decision.consent is not None and decision.consent.condition:
+        if decision.consent is not None and decision.consent.condition and decision.consent.given:
             paragraphs.append(voice.text("consent.condition", condition=decision.consent.condition))
         paragraphs += self.times()
         if decision.reason == "error":

@@ -29,6 +29,7 @@ _STATES = (
         TicketState.WAITING_FOR_CUSTOMER,
         re.compile(r"wart\w* auf (?:kunde|sie|rück)|waiting for (?:customer|you)", re.IGNORECASE),
     ),
+    (TicketState.OPEN, re.compile(r"^\W*(?:neu|new|offen|open)\W*$", re.IGNORECASE)),
     (TicketState.TAKEN, re.compile(r"bearbeit|progress|work|zugewiesen|assigned", re.IGNORECASE)),
 )
 
@@ -129,12 +130,13 @@ class _Prepared:
             return
         elsewhere = ChatRef(self.play.chat.adapter, f"setup:{known.id}")
         conversation_id, _ = await self.session.conversations.next_seq(elsewhere, self.setup.now)
+        state = next((state for state, words in _STATES if words.search(known.status)), None)
         await self.session.tickets.adopt(
             int(digits),
             conversation_id,
             subject=known.subject,
-            state=next((state for state, words in _STATES if words.search(known.status)), TicketState.OPEN),
-            progress=known.status or None,
+            state=state or TicketState.OPEN,
+            progress=None if state else known.status or None,
             organisation=owner.id if owner else None,
             now=self.setup.now,
         )
