@@ -125,7 +125,7 @@ def show(number: Number, form: Form = "rich") -> None:
         return
     out.print(f"[bold]{escape(organisation.name)}[/]  {escape(organisation.number)}", highlight=False)
     about = [("e-mail for codes", organisation.email or "none"), ("spoken to with", organisation.address)]
-    about += [("contact", f"{c.name} {c.email or ''}") for c in organisation.contacts]
+    about += [("contact", f"{c.name} {c.email or ''}".rstrip()) for c in organisation.contacts]
     about += [] if organisation.active else [("active", "no: no customer any more")]
     for name, value in about:
         out.print(f"  {name}: {escape(value)}", highlight=False)

@@ -90,6 +90,8 @@ def decoded(data: bytes) -> tuple[str, str | None]:
         raise CellError(
             f"the file has {len(data) / 1e6:.0f} MB", f"Split it into files of at most {MOST_BYTES // 10**6} MB."
         )
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise CellError("the file is a workbook, not a CSV file", "Save it as 'CSV UTF-8 (delimited)' and import that.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _decoded(data, "utf-16"), None
     try:

@@ -28,6 +28,8 @@ _invitation, _code = tables.invitation, tables.code
 
 INVITATION_LASTS = timedelta(days=14)
 CODE_LASTS = timedelta(minutes=15)
+CODE_KEPT = timedelta(days=1)
+"""How long the hash of a code is kept: for counting an hour would do, for looking into a complaint a day does."""
 CODES_AN_HOUR = 3
 """Codes not used so far that one person may ask for within an hour, and that may be asked for in one organisation's name."""
 WRONG_TRIES = 5
@@ -203,6 +205,7 @@ class Customers(Organisations):
         None when this person, or anybody in this organisation's name, has asked too often within the last hour.
         """
         await self._one_at_a_time(adapter, user_id, organisation_id)
+        await self._connection.execute(delete(_code).where(_code.c.created_at <= now - CODE_KEPT))
         person = (_code.c.adapter == adapter) & (_code.c.user_id == storable(user_id))
         for whose in (person, _code.c.organisation_id == organisation_id):
             recent = select(func.count()).where(

@@ -116,7 +116,7 @@ def test_files_that_cannot_be_read_are_a_sentence(run: Run, tmp_path: Path) -> N
     assert "cannot be read" in _error(run("import", str(tmp_path / "nothing.csv")))
     workbook = tmp_path / "kunden.xlsx"
     workbook.write_bytes(b"PK\x03\x04\x81\x9d")
-    assert "Save it as 'CSV UTF-8" in _error(run("import", str(workbook)))
+    assert "is a workbook, not a CSV file. Save it as 'CSV UTF-8" in _error(run("import", str(workbook)))
 
 
 def test_what_is_exported_can_be_imported_and_changes_nothing(run: Run, register: Path, tmp_path: Path) -> None:

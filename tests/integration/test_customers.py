@@ -331,3 +331,12 @@ async def test_a_code_cannot_be_read_from_the_database(customers: Store) -> None
     assert code is not None
     assert not any(code == str(value) for value in row)
     assert len(row.code_hash) == 128
+
+
+async def test_what_is_left_of_codes_is_gone_a_day_later(customers: Store) -> None:
+    await _issue(customers)
+    await _issue(customers, after=60)
+    await _issue(customers, "andere", after=24 * 60)
+    async with customers.snapshot() as session:
+        left = [row.created_at - START for row in await session.connection.execute(select(tables.code))]
+    assert left == [timedelta(hours=1), timedelta(hours=24)]

@@ -102,7 +102,7 @@ def test_what_german_excel_saves_is_read_and_said() -> None:
     assert decoded(GERMAN.encode("cp1252")) == (GERMAN, NOT_UTF8)
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04\x81\x9d", b"\xff\xfea", b"\xfe\xff\xd8\x00", b"x" * 20_000_001])
+@pytest.mark.parametrize("data", [b"PK\x03\x04abc", b"\x81\x9d", b"\xff\xfea", b"\xfe\xff\xd8\x00", b"x" * 20_000_001])
 def test_what_is_no_text_is_refused_with_a_remedy(data: bytes) -> None:
     with pytest.raises(cells.CellError) as caught:
         decoded(data)
