@@ -6,14 +6,16 @@ It must not know the tables.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Dialect, event
-from sqlalchemy.engine import make_url
+import aiosqlite
+from sqlalchemy import Connection, Dialect, event
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -22,6 +24,9 @@ from bot.errors import DatabaseError
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Database:
@@ -40,9 +45,9 @@ class Database:
             self._reader = self._writer
         else:
             # One writing connection: SQLite has one write lock, and waiting in our own queue is fair where its busy loop is not.
-            self._writer = _sqlite_engine(url, size=1, begin="BEGIN IMMEDIATE")
+            self._writer = _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE")
             # An in-memory database lives in its connection, so there it is read through the same one.
-            self._reader = self._writer if in_memory else _sqlite_engine(url, size=READERS, begin="BEGIN")
+            self._reader = self._writer if in_memory else _sqlite_engine(parsed, size=READERS, begin="BEGIN")
 
     @property
     def dialect(self) -> Dialect:
@@ -92,8 +97,35 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     await asyncio.shield(_kept(_closed(connection, commit=True)))
 
 
+class _SQLiteConnection(AsyncConnection):
+    """Ends every statement that it has begun, whoever is cancelled meanwhile; only then is the caller told.
+
+    A statement that is cut off halfway keeps its locks for as long as anything refers to it, which the cancellation's own
+    traceback does: neither a rollback nor closing the connection would release them. PostgreSQL can cancel statements, SQLite
+    needs milliseconds for ours.
+    """
+
+    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
+        return await _ended(super().execute(statement, parameters, execution_options=execution_options))
+
+    async def run_sync(self, fn: Callable[Concatenate[Connection, _P], _T], *arg: _P.args, **kw: _P.kwargs) -> _T:
+        return await _ended(super().run_sync(fn, *arg, **kw))
+
+
+async def _ended(statement: Coroutine[Any, Any, _T]) -> _T:
+    task = asyncio.create_task(statement)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            # Told to hurry once more: the first time is enough, and is passed on below.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((task,))
+        raise
+
+
 async def _opened(engine: AsyncEngine) -> AsyncConnection:
-    connection = await engine.connect()
+    connection = await (_SQLiteConnection(engine) if engine.dialect.name == "sqlite" else engine.connect())
     try:
         await connection.begin()
     except BaseException:
@@ -135,34 +167,50 @@ async def _translated() -> AsyncIterator[None]:
         raise DatabaseError(f"The database cannot be used: {type(error).__name__}: {error}") from error
 
 
-def _sqlite_engine(url: str, *, size: int, begin: str) -> AsyncEngine:
+def _sqlite_engine(url: URL, *, size: int, begin: str) -> AsyncEngine:
+    async def connected() -> aiosqlite.Connection:
+        arguments, options = engine.dialect.create_connect_args(url)
+        opened = await asyncio.to_thread(_open_sqlite, *arguments, **options)
+        # The driver's thread gets a connection that is open already: it would tell of one that it cannot open when the event loop
+        # may be closed. As a daemon it holds no process back from its end.
+        connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
+        connection._thread.daemon = True
+        await connection
+        return connection
+
     engine = create_async_engine(
         url,
+        async_creator=connected,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,
         # Waiting for the writing connection is a queue, not a fault: only a stuck writer lets this run out.
         pool_timeout=60,
     )
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _beginner(begin))
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _open_sqlite(*arguments: Any, **options: Any) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < (3, 35):
         raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed (RETURNING).")
     # The driver must not begin transactions on its own: it would begin them DEFERRED and fail on the first write under load.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    # Only one thread will use the connection, but another than this one.
+    connection: sqlite3.Connection = sqlite3.connect(
+        *arguments, **options | {"isolation_level": None, "check_same_thread": False}
+    )
+    try:
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _beginner(statement: str) -> Callable[[Any], None]:
