@@ -141,20 +141,14 @@ def _show_confusions(judged: Sequence[Judged]) -> None:
 
 def _show_mistakes(judged: Sequence[Judged], catalogue: Catalogue, most: int) -> None:
     from bot.evaluation import worst
-    from bot.evaluation.wording import got, mistake, origin
+    from bot.evaluation.wording import mistake, origin, story
 
     for j in worst(judged, most):
         colour = "bold red" if j.refused or j.missed else "yellow"
         out.print(f"\n[{colour}]{mistake(j)}[/] {escape(j.row.id)}", highlight=False)
         out.print(f"  {j.row.text}", markup=False, highlight=False)
-        faq = f", article {j.row.faq}" if j.row.faq else ""
-        out.print(
-            f"  It is {j.row.category.value}{faq}; taken for {j.category.value} ({j.confidence:.0%} sure), "
-            f"so the customer {got(j.action, j.faq)}.",
-            markup=False,
-            highlight=False,
-        )
-        for near in [n for n in j.matter.nearest[:3] if n.similarity >= ALIKE]:
+        out.print(f"  {story(j)}", markup=False, highlight=False)
+        for near in [n for n in j.blamed.nearest[:3] if n.similarity >= ALIKE]:
             place = origin(near, catalogue)
             out.print(f"  {near.similarity:4.0%} alike: {near.text}  ({place})", markup=False, highlight=False)
 

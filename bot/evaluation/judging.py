@@ -54,6 +54,15 @@ class Judged:
         return leading(self.understood)
 
     @property
+    def blamed(self) -> Matter:
+        """The matter that explains what the customer gets first: where something was refused, the one that may be."""
+        refused = {
+            "exclude": [m for m in self.understood.matters if m.category.excluded],
+            "decline": [m for m in self.understood.matters if m.category is Category.OUT_OF_DOMAIN],
+        }
+        return next(iter(refused.get(self.action, ())), self.matter)
+
+    @property
     def category(self) -> Category:
         return self.matter.category
 

@@ -15,7 +15,7 @@ from bot.evaluation.figures import confusion, figures, reliability, worst
 from bot.evaluation.judging import Judged
 from bot.evaluation.plots import confusion_plot, cost_plot, legend, reliability_plot
 from bot.evaluation.style import STYLE
-from bot.evaluation.wording import FIGURES, figure, got, mistake, origin
+from bot.evaluation.wording import FIGURES, figure, mistake, origin, story
 from bot.model import LANGUAGES
 
 MISLEADING = 3
@@ -76,21 +76,16 @@ class Report:
 
     def _mistake(self, j: Judged) -> str:
         kind = "bad" if j.refused or j.missed else "mild"
-        runner = f", runner-up {j.runner_up.value}" if j.runner_up else ""
         near = "".join(
             f"<li><q>{escape(each.text)}</q> "
             f"<small>{escape(origin(each, self.catalogue))}, {each.similarity:.0%} alike</small></li>"
-            for each in j.matter.nearest[:MISLEADING]
+            for each in j.blamed.nearest[:MISLEADING]
             if each.similarity >= ALIKE
         )
-        faq = f", article {escape(j.row.faq)}" if j.row.faq else ""
         return (
             f'<article><p><b class="tag {kind}">{mistake(j)}</b> <small>{escape(j.row.id)} · {j.row.lang}</small></p>'
             f"<blockquote>{escape(j.row.text)}</blockquote>"
-            f"<p>It is <b>{j.row.category.value}</b>{faq}. The bot took it for <b>{j.category.value}</b> "
-            f"({j.confidence:.0%} sure{runner}), and the customer {escape(got(j.action, j.faq))}.</p>"
-            + (f"<ul>{near}</ul>" if near else "")
-            + "</article>"
+            f"<p>{escape(story(j))}</p>" + (f"<ul>{near}</ul>" if near else "") + "</article>"
         )
 
     def _costs(self) -> str:

@@ -69,6 +69,17 @@ def mistake(j: Judged) -> str:
     return "wrong category"
 
 
+def story(j: Judged) -> str:
+    """What it was, what it was taken for, and what came of it, in two sentences."""
+    truth = f"It is {j.row.category.value}" + (f", article {j.row.faq}" if j.row.faq else "")
+    blamed = j.blamed
+    runner = f", runner-up {blamed.categories[1][0].value}" if len(blamed.categories) > 1 else ""
+    taken = f"for {blamed.category.value} ({blamed.confidence:.0%} sure{runner})"
+    count = len(j.understood.matters)
+    read = f"took it {taken}" if count == 1 else f'read {count} matters in it and took "{blamed.text}" {taken}'
+    return f"{truth}. The bot {read}, so the customer {got(j.action, j.faq)}."
+
+
 def origin(neighbour: Neighbour, catalogue: Catalogue) -> str:
     """Where the example stands, ``faq/opening_hours.yaml:12``; the topic where it cannot be found."""
     topic = catalogue.topics.get(neighbour.topic)

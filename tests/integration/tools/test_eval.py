@@ -91,6 +91,13 @@ def test_a_refusal_that_a_careful_reader_could_defend_is_none(run: Run, tmp_path
     assert (figures["wrongful_refusals"], figures["accuracy"], figures["accuracy_lenient"]) == (0, 0, 1)
 
 
+def test_of_several_matters_the_one_that_was_refused_is_named(run: Run, tmp_path: Path) -> None:
+    text = "Das Portal stürzt ständig ab. Wir möchten eine Schulung buchen."
+    row = {"id": "a", "text": text, "lang": "de", "category": "small_talk"}
+    result = run("eval", str(_labelled(tmp_path / "m.jsonl", row)))
+    assert "The bot read 2 matters in it and took" in result.stdout
+
+
 def test_other_costs_are_shown_with_what_they_would_change(run: Run, tmp_path: Path) -> None:
     row = {"id": "a", "text": "Please train our new colleagues", "lang": "en", "category": "excluded.training"}
     result = run("eval", str(_labelled(tmp_path / "m.jsonl", row)), "--costs")
