@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+from bot.catalogue.load import load
+from bot.dialogue.judge import Course
+from bot.evaluation.trial import tried
+from bot.model import Candidate, Category, Matter, Neighbour, Prediction
 from tests.integration.tools.conftest import Run
 from tests.integration.tools.folder import Intents
 
@@ -17,12 +21,29 @@ def test_a_question_with_an_article_is_explained_in_words(run: Run) -> None:
     assert "Language: German." in result.stdout
 
 
-def test_where_it_is_close_the_runner_up_and_what_speaks_against_it_are_told(run: Run) -> None:
-    result = run("try", "Schulung oder Fehlermeldung, wir brauchen etwas")
-    assert result.exit_code == 0, result.output
-    assert "It could also be" in result.stdout
-    assert "Why not say that this is not covered?" in result.stdout
-    assert "it could be covered, and the customer would be told it is not" in result.stdout
+def test_where_it_is_close_the_runner_up_and_what_speaks_against_it_are_told(intents: Intents) -> None:
+    catalogue = load(intents.folder)
+    text = "Schulung oder Fehlermeldung, wir brauchen etwas"
+    near = Neighbour("Fehler 500 beim Öffnen der Liste", "crash", 0.41)
+    matter = Matter(
+        start=0,
+        end=len(text),
+        text=text,
+        categories=((Category.TRAINING, 0.6), (Category.ERROR_REPORT, 0.4)),
+        topics=(Candidate("course", Category.TRAINING, 0.6), Candidate("crash", Category.ERROR_REPORT, 0.4)),
+        faq=None,
+        vague=0.0,
+        source="statistical",
+        nearest=(near,),
+    )
+    (explained,) = tried(Prediction((matter,), "de", catalogue.version), catalogue).matters
+    assert explained.weighed[0].course is not Course.EXCLUDE
+    told = " ".join(explained.why_not)
+    assert "It could also be in_scope.error_report, but only with 40%" in told
+    assert '"Fehler 500 beim Öffnen der Liste" (in_scope/crash.yaml:' in told
+    assert "Why not say that this is not covered?" in told
+    assert "it could be covered, and the customer would be told it is not" in told
+    assert explained.certainty == "not sure (60%)"
 
 
 def test_for_programs_the_same_is_json(run: Run) -> None:
