@@ -11,6 +11,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.nlu import cache
 from bot.nlu.cascade import CascadeClassifier, Trained
 from bot.nlu.encoder import Encoder, load_encoder
+from bot.nlu.remembered import Remembering
 from bot.nlu.threads import limit_threads
 from bot.ports import Classifier
 
@@ -30,7 +31,7 @@ def load(catalogue: Catalogue, *, encoder: str = "auto", cache_dir: Path | None 
     arrays = cache.fetch(cache_dir, name) if cache_dir else None
     if arrays is not None:
         return CascadeClassifier(catalogue, encode, Trained.from_arrays(arrays))
-    trained = Trained.train(catalogue, encode)
+    trained = Trained.train(catalogue, Remembering(encode, cache_dir / "vectors") if cache_dir else encode)
     if cache_dir:
         cache.store(cache_dir, name, trained.arrays())
     return CascadeClassifier(catalogue, encode, trained)

@@ -21,20 +21,22 @@ Floats = NDArray[np.float32]
 _SPELLING = 0.2  # share of words and letters beside the meaning
 _STEEPNESS = 2.0  # how fast likeness falls with the angle between two meanings
 _BLOCK = 1024  # rows of the matrix that are computed at once
+_AXES = 256  # of the encoder's dimensions, those along which the examples differ most: the rest costs time and tells nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The texts of the examples in a form to compare others with.
 
-    ``starts``, ``rows`` and ``values`` list for each feature of ``tfidf`` the examples that have it; ``vectors`` (n, d) are the
-    encoder's, d may be 0.
+    ``starts``, ``rows`` and ``values`` list for each feature of ``tfidf`` the examples that have it. ``axes`` (d, a) turn what the
+    encoder gives, d may be 0, into ``vectors`` (n, a).
     """
 
     tfidf: Tfidf
     starts: NDArray[np.int64]
     rows: NDArray[np.int32]
     values: Floats
+    axes: Floats
     vectors: Vectors
 
     @classmethod
@@ -45,7 +47,8 @@ class Memory:
         rows = np.repeat(np.arange(len(texts), dtype=np.int32), [len(row[0]) for row in found])
         order = np.argsort(columns, kind="stable")
         starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=tfidf.width))])
-        return cls(tfidf, starts, rows[order], values[order].astype(np.float32), unit(vectors))
+        axes = _axes(unit(vectors))
+        return cls(tfidf, starts, rows[order], values[order].astype(np.float32), axes, unit(vectors) @ axes)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -53,7 +56,7 @@ class Memory:
     def compare(self, texts: Sequence[str], vectors: Vectors) -> tuple[Floats, Floats]:
         """Kernel and plain similarity (0 to 1) of each text to each example, both (texts, n)."""
         spelling = np.stack([self._spelling(self.tfidf.row(text)) for text in texts])
-        meaning = unit(vectors) @ self.vectors.T
+        meaning = (unit(vectors) @ self.axes @ self.vectors.T).astype(np.float32, copy=False)
         if not self.vectors.shape[1]:
             return _kernel(spelling, None), spelling
         return _kernel(spelling, meaning), np.clip(_SPELLING * spelling + (1 - _SPELLING) * meaning, 0, 1)
@@ -80,22 +83,27 @@ class Memory:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that ``from_arrays`` needs, without pickled objects."""
-        own: dict[str, NDArray[Any]] = {
-            "starts": self.starts,
-            "rows": self.rows,
-            "values": self.values,
-            "vectors": self.vectors,
-        }
-        return self.tfidf.arrays() | own
+        return self.tfidf.arrays() | {name: getattr(self, name) for name in _STORED}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Memory:
-        own = (arrays[name] for name in ("starts", "rows", "values", "vectors"))
-        return cls(Tfidf.from_arrays(arrays), *own)
+        return cls(Tfidf.from_arrays(arrays), *(arrays[name] for name in _STORED))
+
+
+_STORED = ("starts", "rows", "values", "axes", "vectors")
 
 
 def unit(vectors: Vectors) -> Vectors:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)  # type: ignore[no-any-return]
+
+
+def _axes(vectors: Vectors) -> Floats:
+    """The principal axes of the vectors (columns), as many as count."""
+    width = vectors.shape[1]
+    if width <= _AXES:
+        return np.eye(width, dtype=np.float32)
+    _, axes = np.linalg.eigh(vectors.T @ vectors)
+    return np.ascontiguousarray(axes[:, -_AXES:])
 
 
 def _kernel(spelling: Floats, meaning: Floats | None) -> Floats:

@@ -5,6 +5,7 @@ Conservative: a text near examples of different categories is nobody's. It must 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ class Lexicon:
     def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
         self._keys = [_key(text) for text in texts]
         self._labels = tuple(labels)
+        self._by_length = sorted(range(len(self._keys)), key=lambda row: len(self._keys[row]))
+        self._sorted = [self._keys[row] for row in self._by_length]
+        self._lengths = [len(key) for key in self._sorted]
         self._rows: dict[str, int] = {}
         self._contradictory: set[str] = set()
         for row, key in enumerate(self._keys):
@@ -46,10 +50,20 @@ class Lexicon:
             return Match(row, 1.0)
         if len(key) < _SHORTEST:
             return None
-        near = process.extract(key, self._keys, scorer=fuzz.ratio, score_cutoff=_NEIGHBOURHOOD, limit=None)
-        if not near or near[0][1] < _NEAR or len({self._labels[row] for _, _, row in near}) > 1:
+        if not self._near(key, _NEAR):  # nearly always, so the neighbourhood is looked at only then
             return None
-        return Match(near[0][2], near[0][1] / 100)
+        near = self._near(key, _NEIGHBOURHOOD)
+        if len({self._labels[row] for row, _ in near}) > 1:
+            return None
+        return Match(near[0][0], near[0][1] / 100)
+
+    def _near(self, key: str, least: float) -> list[tuple[int, float]]:
+        """Rows whose keys are at least so alike, the most alike first. The lengths alone rule out most of them."""
+        shortest = len(key) * least / (200 - least)
+        longest = len(key) * (200 - least) / least
+        start, end = bisect_left(self._lengths, shortest), bisect_right(self._lengths, longest)
+        found = process.extract(key, self._sorted[start:end], scorer=fuzz.ratio, score_cutoff=least, limit=None)
+        return [(self._by_length[start + index], score) for _, score, index in found]
 
 
 def _key(text: str) -> str:

@@ -70,7 +70,7 @@ class Products:
         self._reach = np.array([2 if len(name) >= _LONG else 1 for name in fuzzy], dtype=np.uint8)
         self._initials = {name[0] for name in fuzzy}
         self._longest = max(map(len, self._ids), default=0) + 2
-        self._compound = tuple(name for name in fuzzy if len(name) >= _COMPOUND)
+        self._compound = re.compile("|".join(re.escape(n) for n in fuzzy if len(n) >= _COMPOUND) or "(?!)")
 
     def find(self, text: str) -> tuple[str, ...]:
         """The ids of the products that ``text`` names, in the order of the text, each once."""
@@ -106,7 +106,8 @@ class Products:
 
     def _head(self, key: str) -> str | None:
         """The name that a German compound such as "Outlookkalender" begins with."""
-        return next((name for name in self._compound if key.startswith(name)), None)
+        match = self._compound.match(key)
+        return match.group() if match else None
 
 
 def _is_name(words: Sequence[_Word], index: int) -> bool:
