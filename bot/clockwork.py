@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.catalogue.catalogue import Catalogue
-from bot.desk.effects import PENDING, PROMISE, promise_key, subject
+from bot.desk.effects import PENDING, PROMISE, SILENCE, subject, watch_over
 from bot.desk.saying import say
 from bot.dialogue.facts import facts
 from bot.dialogue.pending import about_of, overdue
@@ -63,8 +63,8 @@ class Clockwork:
         match timer.kind:
             case kind if kind == PENDING:
                 return await self._unanswered(session, conversation, now)
-            case kind if kind == PROMISE and timer.ticket is not None:
-                await self._promised(session, conversation, timer.ticket, now)
+            case kind if kind in (PROMISE, SILENCE) and timer.ticket is not None:
+                await self._unheard(session, conversation, timer.ticket, now)
         return conversation
 
     async def _unanswered(self, session: Session, conversation: Conversation, now: datetime) -> Conversation:
@@ -91,9 +91,8 @@ class Clockwork:
             ),
             now,
         )
-        if ticket.due_at is not None:
-            promise = Timer(promise_key(ticket.number), PROMISE, conversation.id, ticket.due_at, ticket.number)
-            await session.timers.set(promise)
+        if watch := watch_over(ticket, situation, catalogue.agreement, now):
+            await session.timers.set(watch)
         after = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
         reads_from = situation.reads_from(now)
         if reads_from is not None:
@@ -110,27 +109,27 @@ class Clockwork:
         log.info("question_unanswered", conversation=conversation.id, ticket=ticket.key)
         return replace(after, version=after.version + 1)
 
-    async def _promised(self, session: Session, conversation: Conversation, number: int, now: datetime) -> None:
-        """If nobody has given the first response that was promised, the customer is told so, and staff louder than before."""
+    async def _unheard(self, session: Session, conversation: Conversation, number: int, now: datetime) -> None:
+        """Nobody has answered, in spite of a promise or for too long: the customer is told so, and staff louder than before."""
         ticket = await session.tickets.get(number)
-        if (
-            ticket is None
-            or not ticket.open
-            or ticket.due_at is None
-            or ticket.state is TicketState.WAITING_FOR_CUSTOMER
-        ):
+        if ticket is None or not ticket.open or ticket.state is TicketState.WAITING_FOR_CUSTOMER:
             return
         if await session.events.responded(number):
             return
+        promised = ticket.due_at
+        kind = "promise_missed" if promised is not None else "silence"
         await session.tickets.save(replace(ticket, priority=Priority.HIGH))
-        await self._event(session, conversation, "promise_missed", ticket, now, {"due": ticket.due_at.isoformat()})
-        log.warning("promise_missed", ticket=ticket.key, due=ticket.due_at.isoformat())
+        await self._event(session, conversation, kind, ticket, now, {"due": promised.isoformat() if promised else None})
+        log.warning(kind, ticket=ticket.key)
         if conversation.mode is Mode.HUMAN:
             return  # a person has the word: the bot does not talk over them, not even to apologise
         catalogue, language = self.knowledge().catalogue, self._language(conversation)
-        hours = (await self._situation(session, conversation, catalogue)).hours(now)
-        due = hours.local(ticket.due_at) if hours else ticket.due_at
-        reply = notice(catalogue, language, "time.missed", ticket.key, time=Voice(catalogue, language).moment(due))
+        if promised is None:
+            reply = notice(catalogue, language, "time.silence", ticket.key)
+        else:
+            hours = (await self._situation(session, conversation, catalogue)).hours(now)
+            due = Voice(catalogue, language).moment(hours.local(promised) if hours else promised)
+            reply = notice(catalogue, language, "time.missed", ticket.key, time=due)
         await self._say(session, conversation, reply, f"{conversation.id}:missed:{number}", now)
 
     async def _situation(self, session: Session, conversation: Conversation, catalogue: Catalogue) -> Situation:

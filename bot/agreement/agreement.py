@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bot.agreement.calendar import Hours
 from bot.model import Category, Language
@@ -44,6 +45,8 @@ class Agreement:
     """``version`` is cited with every clause; ``categories`` describes each category for the people who write examples.
 
     ``hours`` are the helpdesk's own, for customers whose contract names none; None: not known, so nothing is said of them.
+    ``attention`` is the opening time after which the bot owns up to a customer that nobody has answered yet, where the contract
+    promises no time; None: never.
     """
 
     version: str
@@ -51,3 +54,4 @@ class Agreement:
     clauses: Mapping[str, Clause]
     costs: Costs
     hours: Hours | None = None
+    attention: timedelta | None = None

@@ -5,6 +5,7 @@ It must not know who asks for the catalogue, nor keep one.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ValidationError
@@ -149,6 +150,7 @@ def _agreement(content: AgreementFile) -> Agreement:
         },
         costs=Costs(**content.costs.model_dump()),
         hours=parse_hours(content.hours, region=content.region) if content.hours else None,
+        attention=timedelta(hours=content.attention_hours) if content.attention_hours else None,
     )
 
 

@@ -136,6 +136,11 @@ class AgreementFile(_Strict):
     region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
         None, description="The German state whose public holidays are free, such as NW; null: the nationwide ones"
     )
+    attention_hours: Annotated[float, Field(gt=0, le=200, allow_inf_nan=False)] | None = Field(
+        None,
+        description="After so many opening hours the bot apologises to a customer whom nobody has answered, where the contract "
+        "promises no time; null: never",
+    )
     costs: CostsFile = Field(description="What each error costs; the bot decides so that the expected cost is lowest")
 
 

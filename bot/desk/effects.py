@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.agreement.agreement import Agreement
 from bot.catalogue.catalogue import Catalogue
 from bot.dialogue.decisions import (
     AskConsent,
@@ -37,8 +38,8 @@ from bot.storage.tickets import NewTicket
 from bot.storage.timers import Timer
 
 SUBJECT_LENGTH = 120
-PENDING, PROMISE = "pending", "promise"
-"""The kinds of timers: a question that waits for its answer, and a first response that was promised."""
+PENDING, PROMISE, SILENCE = "pending", "promise", "silence"
+"""The kinds of timers: a question that waits for its answer, a first response that was promised, a ticket that nobody answers."""
 
 
 def pending_key(conversation_id: str) -> str:
@@ -47,6 +48,16 @@ def pending_key(conversation_id: str) -> str:
 
 def promise_key(ticket: int) -> str:
     return f"{PROMISE}:{ticket}"
+
+
+def watch_over(ticket: Ticket, situation: Situation, agreement: Agreement, now: datetime) -> Timer | None:
+    """The timer that sees to it that ``ticket`` is answered: by when it was promised, else before the silence becomes rude."""
+    key = promise_key(ticket.number)
+    if ticket.due_at is not None:
+        return Timer(key, PROMISE, ticket.conversation_id, ticket.due_at, ticket.number)
+    hours = situation.hours(now)
+    due = hours.after(now, agreement.attention) if hours is not None and agreement.attention is not None else None
+    return None if due is None else Timer(key, SILENCE, ticket.conversation_id, due, ticket.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +129,10 @@ class Effects:
             ),
             self.now,
         )
-        if ticket.due_at is not None:
-            promise = Timer(promise_key(ticket.number), PROMISE, after.id, ticket.due_at, ticket.number)
-            await self.session.timers.set(promise)
+        known = next((d.organisation for d in outcome.decisions if isinstance(d, Identified)), standing.organisation)
+        situation = replace(self.situation, standing=replace(standing, organisation=known))
+        if timer := watch_over(ticket, situation, self.catalogue.agreement, self.now):
+            await self.session.timers.set(timer)
         if isinstance(decision, OpenTicket) and decision.consent is not None:
             await self._record(after, decision.consent, ticket.number)
         await self._event(

@@ -65,12 +65,23 @@ def decide(
     if conversation.mode is Mode.HUMAN:
         return _with_a_person(case, language)
     decisions, keep = _meant(case)
-    if known := next((d for d in decisions if isinstance(d, Identified)), None):
-        conversation = replace(conversation, organisation=known.organisation.id)
-        standing = Standing(known.level, known.organisation)
-        case = replace(case, conversation=conversation, situation=replace(situation, standing=standing, choices=()))
-    decisions = _in_order(hold(decisions, case))
-    return _outcome(decisions, case, language, keep=keep)
+    case = _known(case, decisions)
+    decisions = hold(decisions, case)
+    case = _known(case, decisions)
+    return _outcome(_in_order(decisions), case, language, keep=keep)
+
+
+def _known(case: Case, decisions: tuple[Decision, ...]) -> Case:
+    """``case`` with the customer that the decisions have found out."""
+    known = next((d for d in decisions if isinstance(d, Identified)), None)
+    if known is None:
+        return case
+    standing = Standing(known.level, known.organisation)
+    return replace(
+        case,
+        conversation=replace(case.conversation, organisation=known.organisation.id),
+        situation=replace(case.situation, standing=standing, choices=()),
+    )
 
 
 def _asked_anew(pending: Pending, turn: Turn) -> Pending | None:
@@ -249,11 +260,12 @@ _LAST = (AskConsent, AskIdentity, AskOrganisation, AskCode)
 
 
 def _in_order(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
-    """Whom the bot talks to comes first, questions come last, and of two questions only the first is asked."""
-    first = [d for d in decisions if isinstance(d, Identified)]
+    """Whom the bot talks to comes first, if it is said, questions come last, and of two questions only the first is asked."""
+    first = [d for d in decisions if isinstance(d, Identified) and d.said]
     last = [d for d in decisions if isinstance(d, _LAST)][:1]
+    unsaid = [d for d in decisions if isinstance(d, Identified) and not d.said]
     others = [d for d in decisions if not isinstance(d, (Identified, *_LAST))]
-    return (*first, *others, *last)
+    return (*first, *others, *last, *unsaid)
 
 
 def _outcome(decisions: tuple[Decision, ...], case: Case, language: Language, *, keep: bool) -> Outcome:

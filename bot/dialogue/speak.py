@@ -187,7 +187,7 @@ class _Speech:
         voice = self.voice
         opening = self.situation.reads_from(self.outcome.now)
         state = voice.text("time.closed_now", time=voice.moment(opening)) if opening else voice.text("time.open_now")
-        return {"company.hours": hours.text, "service.now": state}
+        return {"company.hours": voice.hours(hours), "service.now": state}
 
     def status(self, decision: TicketStatus) -> Reply:
         lines = [self.ticket_line(ticket) for ticket in decision.tickets]

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from babel.dates import format_datetime
+from babel.dates import format_datetime, get_day_names
 
+from bot.agreement.calendar import Hours
 from bot.catalogue.catalogue import Catalogue
 from bot.model import Button, Language
 
@@ -56,6 +57,23 @@ class Voice:
         """``time`` in its own zone: ``Montag, 9. März, 08:00 Uhr``."""
         locale, pattern = _MOMENT[self.language]
         return format_datetime(time, pattern, locale=locale)
+
+    def hours(self, hours: Hours) -> str:
+        """``Montag bis Freitag 08:00 bis 17:00 Uhr``, each run of days with the same times once."""
+        locale, to = _MOMENT[self.language][0], self.text("time.to")
+        days = get_day_names("wide", locale=locale)
+        runs: list[list[int]] = []
+        for day in sorted(hours.week):
+            if runs and day == runs[-1][-1] + 1 and hours.week[day] == hours.week[runs[-1][0]]:
+                runs[-1].append(day)
+            else:
+                runs.append([day])
+        said = []
+        for run in runs:
+            named = days[run[0]] if len(run) == 1 else f"{days[run[0]]} {to} {days[run[-1]]}"
+            spans = (f"{opens:%H:%M} {to} {closes:%H:%M}" for opens, closes in hours.week[run[0]])
+            said.append(self.text("time.span", days=named, spans=", ".join(spans)))
+        return "; ".join(said)
 
 
 def escaped(text: str) -> str:
