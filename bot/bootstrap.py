@@ -22,7 +22,6 @@ from pydantic import SecretStr
 
 import adapters as adapters_registry
 from bot.catalogue.catalogue import Catalogue
-from bot.catalogue.load import load as load_catalogue
 from bot.clockwork import Clockwork
 from bot.config import Settings
 from bot.delivery import Delivery
@@ -34,7 +33,7 @@ from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
-from bot.knowledge import Knowledge
+from bot.knowledge import Knowledge, speakable
 from bot.ports import ChatAdapter, Classifier, Clock
 from bot.reload import KnowledgeBase
 from bot.storage import migrate
@@ -157,7 +156,7 @@ async def build(
 
     An embedded database is migrated here, another must be up to date. Raises SettingsError, CatalogueError, DatabaseError.
     """
-    catalogue = catalogue or load_catalogue(settings.intents)
+    catalogue = catalogue or speakable(settings.intents)
     if classifier is None:
         knowledge = await asyncio.to_thread(Knowledge.trained, catalogue, settings)
     else:

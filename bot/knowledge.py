@@ -6,11 +6,12 @@ It must not know when knowledge is loaded anew, nor who uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot import nlu
 from bot.catalogue.catalogue import Catalogue
-from bot.catalogue.load import load as load_catalogue
-from bot.config import Settings
+from bot.catalogue.load import load, needed_texts
+from bot.config import Settings, shipped_intents
 from bot.ports import Classifier
 
 
@@ -28,7 +29,7 @@ class Knowledge:
     @classmethod
     def load(cls, settings: Settings) -> Knowledge:
         """Read, check and train: seconds of work, so keep it off the event loop. Raises CatalogueError, SettingsError."""
-        return cls.trained(load_catalogue(settings.intents), settings)
+        return cls.trained(speakable(settings.intents), settings)
 
     @classmethod
     def trained(cls, catalogue: Catalogue, settings: Settings) -> Knowledge:
@@ -36,3 +37,8 @@ class Knowledge:
             catalogue, encoder=settings.encoder, cache_dir=settings.data / "models", threads=settings.threads
         )
         return cls(catalogue, classifier)
+
+
+def speakable(folder: Path) -> Catalogue:
+    """The catalogue of ``folder`` with every text that this version of the bot says. Raises CatalogueError."""
+    return load(folder, needed_texts(shipped_intents()))

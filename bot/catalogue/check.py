@@ -5,7 +5,7 @@ It must not know YAML, nor change anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bot.catalogue.answers import BRACES, PLACEHOLDER, placeholders
 from bot.catalogue.material import Material, Sheet, Utterance, flatten, utterances
@@ -15,11 +15,18 @@ from bot.catalogue.yaml import Path
 from bot.model import LANGUAGES, Category, Language
 
 MIN_EXAMPLES = 5
+EVERYWHERE = frozenset({"company", "remote_tool", "ticket"})
+"""Placeholders that each text of the bot may have."""
+
 LIVE = ("service.now",)
 """What is known only when somebody asks: whether the service team is staffed right now."""
 
 
-def check(material: Material) -> Iterator[Problem]:
+Needed = Mapping[Path, frozenset[str]]
+"""The texts that the bot says, by their paths, with the placeholders that it can fill in each of them."""
+
+
+def check(material: Material, needed: Needed) -> Iterator[Problem]:
     yield from _catalogue(material)
     yield from _agreement(material)
     yield from _ids(material)
@@ -29,6 +36,7 @@ def check(material: Material) -> Iterator[Problem]:
     yield from _company(material)
     yield from _texts(material)
     yield from _small_talk(material)
+    yield from _needed(material, needed)
 
 
 def _catalogue(material: Material) -> Iterator[Problem]:
@@ -197,6 +205,23 @@ def _small_talk(material: Material) -> Iterator[Problem]:
             message = f"The bot has no words for it: the texts have no 'small_talk.{name}'"
             remedy = f"Add '{name}:' with what the bot says to {files}, below small_talk."
             yield topic.problem(("category",), message, remedy)
+
+
+def _needed(material: Material, needed: Needed) -> Iterator[Problem]:
+    """A text that is missing, or has a gap that nothing fills, is found out when a customer waits for it."""
+    for sheet in material.texts.values():
+        texts = dict(flatten(sheet.content.root))
+        for path, fillable in needed.items():
+            name = ".".join(map(str, path))
+            if path not in texts:
+                message = f"The text '{name}' is missing, which the bot says"
+                remedy = "Add it; the files that Firstline came with show how it may read."
+                yield sheet.problem(path, message, remedy, key=True)
+                continue
+            for unknown in sorted(placeholders(texts[path]) - fillable - EVERYWHERE):
+                can = ", ".join(f"{{{each}}}" for each in sorted(fillable | EVERYWHERE))
+                message = f"Nothing fills in {{{unknown}}} in the text '{name}'"
+                yield sheet.problem(path, message, f"Delete it, or use one of {can}.", needle=f"{{{unknown}}}")
 
 
 def _texts_using(material: Material, language: Language, name: str) -> bool:

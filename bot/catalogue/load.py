@@ -13,29 +13,35 @@ from pydantic import BaseModel, ValidationError
 from bot.agreement.agreement import Agreement, Clause, Costs
 from bot.agreement.calendar import parse_hours
 from bot.catalogue import files
+from bot.catalogue.answers import placeholders
 from bot.catalogue.catalogue import Catalogue, Company, Example, Topic, TopicButton
-from bot.catalogue.check import check
+from bot.catalogue.check import Needed, check
 from bot.catalogue.material import Material, Model, Sheet, flatten, utterances
 from bot.catalogue.problems import BrokenCatalogueError, Problem, errors
 from bot.catalogue.schema import MODELS, AgreementFile, CompanyFile, Kind, TextsFile, TopicFile
 from bot.catalogue.wording import problems_of
+from bot.catalogue.yaml import Path as TextPath
 from bot.catalogue.yaml import parse
 from bot.model import LANGUAGES, Category
 
 _TEXTS = {f"texts/{language}.yaml": language for language in LANGUAGES}
+NOTHING: Needed = {}
 _NEEDED = ("agreement.yaml", "company.yaml", *_TEXTS)
 
 
-def load(folder: Path) -> Catalogue:
+def load(folder: Path, needed: Needed = NOTHING) -> Catalogue:
     """The catalogue of ``folder``. Raises BrokenCatalogueError, a CatalogueError, which holds all problems."""
-    catalogue, problems = inspect(folder)
+    catalogue, problems = inspect(folder, needed)
     if catalogue is None:
         raise BrokenCatalogueError(problems)
     return catalogue
 
 
-def inspect(folder: Path) -> tuple[Catalogue | None, tuple[Problem, ...]]:
-    """The catalogue, if no problem is an error, and all problems in the order of files and lines."""
+def inspect(folder: Path, needed: Needed = NOTHING) -> tuple[Catalogue | None, tuple[Problem, ...]]:
+    """The catalogue, if no problem is an error, and all problems in the order of files and lines.
+
+    ``needed`` are texts that must be there, see ``needed_texts``; a folder that no bot will speak from needs none.
+    """
     found, problems = files.read(folder)
     present = {file.name for file in found} | {problem.file for problem in problems}
     if present == {"."}:  # no such folder: that all its files are missing is no news
@@ -48,9 +54,21 @@ def inspect(folder: Path) -> tuple[Catalogue | None, tuple[Problem, ...]]:
         if sheet:
             sheets[file.name] = sheet
     material = _material(sheets, present)
-    problems += check(material)
+    problems += check(material, needed)
     in_order = tuple(sorted(set(problems)))
     return (None if errors(in_order) else _catalogue(material, files.version(found))), in_order
+
+
+def needed_texts(shipped: Path) -> Needed:
+    """The texts of the folder ``shipped``, which this version of the bot was written with. Raises BrokenCatalogueError."""
+    needed: dict[TextPath, frozenset[str]] = {}
+    for name in _TEXTS:
+        sheet, problems = _sheet(files.IntentFile(name, (shipped / name).read_bytes()))
+        if sheet is None or not isinstance(sheet.content, TextsFile):
+            raise BrokenCatalogueError(problems)
+        for path, text in flatten(sheet.content.root):
+            needed[path] = needed.get(path, frozenset()) | placeholders(text)
+    return needed
 
 
 def kind_of(name: str) -> Kind | None:

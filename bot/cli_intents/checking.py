@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from bot.cli_intents.common import Form, intents, out, waiting
-from bot.config import Settings
+from bot.cli_intents.common import Form, in_force, intents, out, waiting
+from bot.config import Settings, shipped_intents
 
 if TYPE_CHECKING:
     from bot.catalogue.catalogue import Catalogue
@@ -34,29 +34,27 @@ def check(
     --thorough trains the model several times. It also tries the topics' own checks: one that makes the bot say something wrong is
     an error, one that makes it cautious (a question, a ticket) a warning.
     """
-    from bot.catalogue.load import inspect
+    from bot.catalogue.load import inspect, needed_texts
 
-    catalogue, problems = inspect(folder or Settings.load().intents)
+    catalogue, problems = inspect(folder or Settings.load().intents, needed_texts(shipped_intents()))
     if catalogue is not None:
         from bot.evaluation.quarrels import contradictions
 
-        problems = (*problems, *contradictions(catalogue), *(_by_training(catalogue) if thorough else ()))
+        problems = (*problems, *contradictions(catalogue), *(_by_training(folder) if thorough else ()))
     _show(catalogue, sorted(problems), form)
     if any(problem.severity == "error" for problem in problems):
         raise typer.Exit(1)
 
 
-def _by_training(catalogue: Catalogue) -> Sequence[Problem]:
+def _by_training(folder: Path | None) -> Sequence[Problem]:
     from bot.evaluation.folds import cross_validated
     from bot.evaluation.quarrels import thefts
     from bot.evaluation.selfcheck import failures
-    from bot.knowledge import Knowledge
 
+    catalogue, classifier = in_force(folder)
+    unkept = [failure.problem for failure in failures(catalogue, classifier)]
     settings = Settings.load()
-    with waiting("Training ...") as status:
-        knowledge = Knowledge.trained(catalogue, settings)
-        unkept = [failure.problem for failure in failures(catalogue, knowledge.classifier)]
-        status.update("Training without a part of the examples at a time ...")
+    with waiting("Training without a part of the examples at a time ..."):
         judged = cross_validated(catalogue, settings.encoder, threads=settings.threads)
     return [*unkept, *thefts(judged, catalogue)]
 

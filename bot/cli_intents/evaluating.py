@@ -77,11 +77,11 @@ def _labelled(file: Path) -> tuple[Sequence[Judged], Catalogue]:
 
 
 def _cross_validated(folds: int) -> tuple[Sequence[Judged], Catalogue]:
-    from bot.catalogue.load import load
     from bot.evaluation.folds import cross_validated
+    from bot.knowledge import speakable
 
     settings = Settings.load()
-    catalogue = load(settings.intents)
+    catalogue = speakable(settings.intents)
     with waiting("Training the first part ...") as status:
         judged = cross_validated(
             catalogue,

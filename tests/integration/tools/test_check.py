@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.integration.tools.conftest import Run
 from tests.integration.tools.folder import Intents
 
@@ -62,3 +64,24 @@ def test_a_topic_that_takes_the_examples_of_another_is_named(run: Run, intents: 
     assert [p["file"] for p in stolen if "taken for delete (faq/delete.yaml)" in p["message"]] == [
         "in_scope/erase.yaml"
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  opened_high:", "  opened_hihg:", "The text 'ticket.opened_high' is missing, which the bot says"),
+        ("{ticket}", "{tikcet}", "Nothing fills in {tikcet} in the text 'ticket.opened'"),
+    ],
+)
+def test_a_text_that_the_bot_could_not_say_is_an_error_before_a_customer_waits_for_it(
+    run: Run, intents: Intents, old: str, new: str, told: str
+) -> None:
+    for language in ("de", "en"):
+        file = intents.folder / "texts" / f"{language}.yaml"
+        before, section, rest = file.read_text(encoding="utf-8").partition("\nticket:\n")
+        assert old in rest
+        file.write_text(before + section + rest.replace(old, new, 1), encoding="utf-8")
+    errors = [p for p in _problems(run) if p["severity"] == "error" and told in p["message"]]
+    assert [p["file"] for p in errors] == ["texts/de.yaml", "texts/en.yaml"]
+    assert all(int(p["line"]) > 1 and p["remedy"] for p in errors)
+    assert run("try", "Hallo").exit_code == 1  # such a folder is never used
