@@ -74,6 +74,15 @@ async def test_the_request_waits_for_name_and_number_and_is_then_carried_out(des
     assert await _levels(desk) == {"10442": Level.STATED}
 
 
+async def test_name_and_number_may_come_one_after_the_other(desk: Desk) -> None:
+    await _say(desk, "Der Export ist kaputt, Fehler E-2041 bei allen")
+    await _say(desk, "Muster Maschinenbau")
+    await _say(desk, "10442")
+    (ticket,) = await desk.tickets()
+    assert "E-2041" in ticket.facts["text"]
+    assert await _levels(desk) == {"10442": Level.STATED}
+
+
 async def test_a_code_from_the_mailbox_opens_the_organisations_tickets_and_is_nowhere_to_be_read(
     desk: Desk, mail: FakeAdapter
 ) -> None:
