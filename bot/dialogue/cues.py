@@ -107,6 +107,19 @@ _BOUND = _any(
 )
 
 
+_PERSON = _any(
+    r"\b(?:ruft|rufen sie|ruf|rufen)\b.{0,25}\b(?:an|zurück|durch)\b|\b(?:rück|zurück)ruf\w*\b|\bbitte (?:um )?(?:einen )?anruf\b",
+    r"\bmit (?:einem|einer|jemandem|irgendwem|nem|ner) .{0,25}(?:sprechen|reden|telefonieren)\b",
+    r"\b(?:echten?|richtigen?|menschlichen?) (?:mensch\w*|person|mitarbeiter\w*|ansprechpartner\w*)\b",
+    r"\b(?:jemand|wer|einer)\b.{0,25}\b(?:anrufen|zurückrufen|melden|sprechen)\b",
+    r"\b(?:call|ring|phone) (?:me|us)\b|\b(?:call|ring) ?back\b|\bgive (?:me|us) a (?:call|ring)\b",
+    r"\b(?:speak|talk) (?:to|with) (?:a|an|some|someone|somebody|one of)\b|\b(?:real|actual|human) (?:person|being|agent)\b",
+)
+_NO_PERSON = _any(
+    r"\b(?:kein\w*|nicht|ohne|no|not|don'?t|without)\b.{0,20}\b(?:anruf\w*|rückruf\w*|call\w*|person|mensch\w*)\b"
+)
+
+
 def _sentences(text: str) -> list[str]:
     return [text, *re.split(r"(?<=[.!?])\s+|\n+", text)]
 
@@ -167,6 +180,11 @@ def asks_for_terms(text: str) -> bool:
 def sets_condition(text: str) -> bool:
     """Whether ``text`` binds what was asked for to something without a yes."""
     return _remark(text) and "?" not in text and _BOUND.search(text) is not None
+
+
+def wants_person(text: str) -> bool:
+    """Whether ``text``, of whatever length, asks beside its matter to be called or to speak with somebody."""
+    return any(_PERSON.search(s) and not _NO_PERSON.search(s) for s in _sentences(text)[1:] or [text])
 
 
 def goes_on(text: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bot.agreement.customers import Level, Organisation
 from bot.catalogue.catalogue import Catalogue
 from bot.dialogue.assent import assent
-from bot.dialogue.cues import not_helped, only_a_ticket
+from bot.dialogue.cues import not_helped, only_a_ticket, wants_person
 from bot.dialogue.decisions import (
     Answer,
     AskCode,
@@ -50,7 +50,9 @@ _PURPOSES: dict[Category, Purpose] = {
     Category.LICENSE_DEFECT: "maintenance",
     Category.NOT_COVERED: "forward",
 }
+_PLAIN = frozenset({"error", "operation", "usage", "unsure", "unclear"})
 PERHAPS = 0.25
+"""Probability from which a message that is not understood may be a wish for a person."""
 _OF_ITS_OWN = frozenset(
     {
         "arrange",
@@ -81,12 +83,30 @@ class Case:
 
 def hold(decisions: tuple[Decision, ...], case: Case) -> tuple[Decision, ...]:
     """``decisions`` after all rules, in the order in which they overrule each other."""
-    decisions = tuple(_by_contract(decision, case) for decision in decisions)
+    decisions = tuple(_by_contract(decision, case) for decision in _with_wish(decisions, case))
     decisions = tuple(_status(decision, case) for decision in decisions)
     decisions = _entitled(decisions, case)
     decisions = tuple(_incident(decision, case) for decision in decisions)
     decisions = tuple(_joined(decision, case) for decision in decisions)
     return _with_consent(decisions, case)
+
+
+# --- a wish for a person is honoured, whatever else is in the message ------------------------------------
+
+
+def _with_wish(decisions: tuple[Decision, ...], case: Case) -> tuple[Decision, ...]:
+    """A wish beside a matter that the classifier took for the whole message."""
+    if case.turn.action is not None or not wants_person(case.turn.text):
+        return decisions
+    if any(isinstance(d, OpenTicket) and d.reason not in _PLAIN for d in decisions):
+        return decisions  # somebody gets in touch anyway
+    plain = [d for d in decisions if isinstance(d, OpenTicket)]
+    if plain:
+        return tuple(HandOff(d.about, "person", d.priority) if d in plain else d for d in decisions)
+    kept = tuple(d for d in decisions if isinstance(d, Answer | Exclude))
+    if not kept:
+        return decisions
+    return (*kept, HandOff(replace(kept[0].about, category=Category.HUMAN_REQUEST, topic=None), "person"))
 
 
 # --- the individual contract goes before the agreement ------------------------------------------------
