@@ -260,12 +260,13 @@ _LAST = (AskConsent, AskIdentity, AskOrganisation, AskCode)
 
 
 def _in_order(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
-    """Whom the bot talks to comes first, if it is said, questions come last, and of two questions only the first is asked."""
+    """What is done comes before what is not covered, questions come last, and of two questions only the first is asked."""
     first = [d for d in decisions if isinstance(d, Identified) and d.said]
     last = [d for d in decisions if isinstance(d, _LAST)][:1]
     unsaid = [d for d in decisions if isinstance(d, Identified) and not d.said]
-    others = [d for d in decisions if not isinstance(d, (Identified, *_LAST))]
-    return (*first, *others, *last, *unsaid)
+    others = [d for d in decisions if not isinstance(d, (Identified, Exclude, *_LAST))]
+    excluded = [d for d in decisions if isinstance(d, Exclude)]
+    return (*first, *others, *excluded, *last, *unsaid)
 
 
 def _outcome(decisions: tuple[Decision, ...], case: Case, language: Language, *, keep: bool) -> Outcome:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,12 +111,13 @@ class CascadeClassifier:
         grouped: list[list[Piece]] = []
         for pieces, whole in zip(readings, wholes, strict=True):
             judged = [next(parts) for _ in pieces] if len(pieces) > 1 else []
-            runs = split([Judged(piece.text, matter) for piece, matter in zip(pieces, judged, strict=False)], whole)
-            grouped.append([_join(pieces[start:end]) for start, end in pairwise(runs)] if len(runs) > 2 else [])
+            found = split([Judged(piece.text, matter) for piece, matter in zip(pieces, judged, strict=False)], whole)
+            whole_again = len(found) < 2 and len(found[0]) == len(judged)
+            grouped.append([] if whole_again else [_join([pieces[i] for i in matter]) for matter in found])
         regrouped = iter(self._judge([piece for group in grouped for piece in group]))
         for pieces, whole, group in zip(readings, wholes, grouped, strict=True):
             matters = tuple(next(regrouped) for _ in group)
-            if len({matter.category for matter in matters}) < 2:
+            if not matters or (len(matters) > 1 and len({matter.category for matter in matters}) < 2):
                 matters = (whole,)
             predictions.append(Prediction(matters, self._detector.detect(_join(pieces).text), self._version))
         return predictions

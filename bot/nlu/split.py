@@ -1,4 +1,4 @@
-"""Tells the matters of one message apart.
+"""Tells the matters of one message apart, and chatter from matters.
 
 Conservative: a message is one matter unless two parts of it are each clear and plainly of different kinds. It must not know how
 the parts were judged.
@@ -6,6 +6,7 @@ the parts were judged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,11 @@ from bot.model import Category, Matter
 from bot.nlu.text import words
 
 _CLEAR = 0.6  # probability from which a part counts as clear
+_CERTAIN = 0.85  # probability from which an article is asked for, whatever stands around it
 _WORDS = 3  # shorter parts say too little by themselves
-_NEVER_ALONE = {Category.SMALL_TALK, Category.OUT_OF_DOMAIN}  # politeness and chatter around a request are not a matter
+_REFERS = 5  # a short part with one of these words is about what stands beside it: "Was kostet das?"
+_REFERRING = re.compile(r"\b(?:das|dies|es|dafür|davon|dazu|that|this|it|those|one)\b", re.IGNORECASE)
+_CHATTER = frozenset({Category.SMALL_TALK, Category.OUT_OF_DOMAIN})  # around a request it is no matter of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +29,42 @@ class Judged:
     matter: Matter
 
 
-def split(parts: Sequence[Judged], whole: Matter) -> list[int]:
-    """Borders of the matters among ``parts``: [0, 2, 3] are parts 0 and 1, and part 2. ``whole`` is the message judged at once."""
+def split(parts: Sequence[Judged], whole: Matter) -> list[tuple[int, ...]]:
+    """The matters as the parts that they consist of: [(0, 1), (2,)] are parts 0 and 1, and part 2.
+
+    Thanks, small talk and attempts to reprogram the bot belong to no matter as long as something is left without them. ``whole`` is
+    the message judged at once.
+    """
+    if not parts or whole.source == "exact":
+        return [tuple(range(len(parts)))]
     groups = [_group(part) for part in parts]
-    borders, current = [0], None
+    chatter = {index for index, part in enumerate(parts) if _is_chatter(part)} if any(groups) else set[int]()
+    matters: list[list[int]] = [[]]
+    current: str | None = None
     for index, group in enumerate(groups):
+        if index in chatter:
+            continue
         if group and current and group != current:
-            borders.append(index)
+            matters.append([])
+        matters[-1].append(index)
         current = group or current
-    return [*borders, len(parts)] if parts and whole.source != "exact" else [0, len(parts)]
+    return [tuple(matter) for matter in matters]
+
+
+def _is_chatter(part: Judged) -> bool:
+    return part.matter.category in _CHATTER and part.matter.confidence >= _CLEAR
 
 
 def _group(part: Judged) -> str | None:
     """What kind of matter a part is for sure; None if it goes with its neighbours."""
-    category = part.matter.category
-    if (
-        len(words(part.text)) < _WORDS
-        or part.matter.confidence < _CLEAR
-        or part.matter.vague > 1 - _CLEAR
-        or category in _NEVER_ALONE
-    ):
+    matter, count = part.matter, len(words(part.text))
+    if count < _WORDS or (count <= _REFERS and _REFERRING.search(part.text)):
         return None
-    return "in_scope" if category.in_scope else category.value
+    if matter.confidence < _CLEAR or matter.vague > 1 - _CLEAR or matter.category in _CHATTER:
+        return None
+    if not matter.category.in_scope:
+        return matter.category.value
+    # A question that an article answers stands by itself, even beside a fault: "... Also, until when can we reach you today?"
+    if matter.faq is not None and matter.faq[1] >= _CERTAIN and matter.category is not Category.ERROR_REPORT:
+        return matter.faq[0]
+    return "in_scope"

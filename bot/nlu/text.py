@@ -65,6 +65,7 @@ _CLAUSE = re.compile(
     rf"|\s+(?={_any('ausserdem', 'und zus(?:ä|ae)tzlich', 'und dann noch', 'und noch was', 'and also', 'by the way', 'btw')}\b)",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"(?:^|(?<=\s))(?:\(?\d{1,2}\)|\(?[a-e]\)|\d\.(?=\s+\D))\s+")
 _SPACE = re.compile(r"\s+")
 
 
@@ -176,9 +177,11 @@ def _sentences(line: Piece) -> Iterator[Piece]:
 
 def _cut(text: str) -> Iterator[tuple[int, int]]:
     start = 0
-    cuts = sorted({m.end() for m in _SENTENCE_END.finditer(text)} | {m.end() for m in _CLAUSE.finditer(text)})
+    items = [m.start() for m in _ITEM.finditer(text)]
+    listed = {item for item in items if item} if len(items) > 1 else set[int]()
+    cuts = sorted({m.end() for p in (_SENTENCE_END, _CLAUSE) for m in p.finditer(text)} | listed)
     for cut in cuts:
-        if not _ABBREVIATION.search(text[max(start, cut - 12) : cut].rstrip()):
+        if cut in listed or not _ABBREVIATION.search(text[max(start, cut - 12) : cut].rstrip()):
             yield start, cut
             start = cut
     yield start, len(text)
