@@ -88,7 +88,9 @@ class Delivery:
                 if uncertain >= MAX_UNCERTAIN or expired:
                     await self._event(session, letter, "send_uncertain", "interrupted while sending")
                     return await self._close(session, letter, "uncertain", "interrupted while sending", uncertain)
-            elif letter.due_at > now:
+            elif letter.due_at > max(
+                now, letter.created_at
+            ):  # before it was written it cannot be: then a clock is wrong
                 return letter.due_at - now
             await session.outbox.mark_sending(letter, uncertain=uncertain)
             return replace(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain), adapter

@@ -23,7 +23,7 @@ from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
 from bot.desk.gather import Gathering
 from bot.desk.saying import UnsayableError, say
-from bot.desk.turns import LONGEST_TURN, Burst, oldest
+from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
 from bot.desk.understand import Understanding
 from bot.dialogue.decide import decide
 from bot.dialogue.decisions import Answer, AskCode, Decision, Relay, TicketStatus
@@ -100,6 +100,8 @@ class Worker:
             return max(first.retry_at - now, timedelta()) or None
         if first.message.action is not None or len(waiting) >= LONGEST_TURN:
             return None
+        if last.received_at - now > self.burst:
+            return None  # a clock is wrong, here or where it was accepted: waiting would take as long as the error is large
         due = min(last.received_at + self.burst, first.received_at + 4 * self.burst)
         return max(due - now, timedelta()) or None
 
@@ -203,6 +205,7 @@ class Worker:
                 correlation=first.correlation,
                 data={
                     "messages": [r.id for r in burst.rows],
+                    **({"late": delays} if (delays := late(burst.rows)) else {}),
                     **({"edit_of": before.id} if burst.edit_of and before else {}),
                     **({"deletion_of": before.id} if burst.deletion_of and before else {}),
                     "catalogue": catalogue.version,

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bot.model import InboundMessage
 from bot.storage.inbox import Received
 
 LONGEST_TURN = 20
+LATE = timedelta(minutes=10)
+"""Between a customer's sending and our accepting; more than clocks are usually wrong by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,12 @@ def oldest(waiting: Sequence[Received]) -> Burst:
             break
         rows.append(received)
     return Burst(tuple(rows), "\n".join(text for text in said.values() if text.strip()))
+
+
+def late(rows: Sequence[Received]) -> dict[str, int]:
+    """By id, the seconds that late messages took to arrive: the platform, or our intake, was away meanwhile."""
+    delays = {str(row.id): row.received_at - row.message.sent_at for row in rows}
+    return {number: round(delay.total_seconds()) for number, delay in delays.items() if delay > LATE}
 
 
 def _alone(received: Received) -> bool:

@@ -22,7 +22,9 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.errors import DatabaseError
 
-BUSY_TIMEOUT_MS = 10_000
+BUSY_TIMEOUT = 10.0
+"""Seconds to wait for another process that writes to the same file, unless the URL says otherwise (``?timeout=``)."""
+
 READERS = 4
 
 _P = ParamSpec("_P")
@@ -197,11 +199,10 @@ def _open_sqlite(*arguments: Any, **options: Any) -> sqlite3.Connection:
     # The driver must not begin transactions on its own: it would begin them DEFERRED and fail on the first write under load.
     # Only one thread will use the connection, but another than this one.
     connection: sqlite3.Connection = sqlite3.connect(
-        *arguments, **options | {"isolation_level": None, "check_same_thread": False}
+        *arguments, **{"timeout": BUSY_TIMEOUT} | options | {"isolation_level": None, "check_same_thread": False}
     )
     try:
         for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
