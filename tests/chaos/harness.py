@@ -1,4 +1,4 @@
-"""A bot that runs in a process of its own and dies by SIGKILL at a chosen moment of its work.
+"""A bot that runs in a process of its own and dies by SIGKILL, or is stopped by SIGSTOP, at a chosen moment of its work.
 
 Nothing of ours is replaced or patched: it dies in the parts that the outside world provides (clock, classifier,
 platform), and where the program says in its log that a commit has happened. The platform is a file: what stands in it
@@ -52,8 +52,14 @@ class Life:
     database_url: str
     messages: tuple[InboundMessage, ...]
     dies: Moment = "never"
+    pauses: Moment = "never"
     dies_after: float | None = None
     within: float = 15
+
+    @property
+    def paused(self) -> Path:
+        """Is there from when the process is about to be stopped."""
+        return self.folder / "paused"
 
     @property
     def delivered(self) -> Path:
@@ -80,6 +86,9 @@ def live(life: Life) -> None:
     def at(moment: str) -> None:
         if moment == life.dies:
             _die()
+        if moment == life.pauses and not life.paused.exists():
+            life.paused.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def watch(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         at(LOGGED.get(str(event["event"]), ""))

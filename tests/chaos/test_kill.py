@@ -1,9 +1,10 @@
-"""kill -9 at every boundary: what was acknowledged is answered after the restart, once, or counted as ambiguous."""
+"""kill -9 and long pauses at every boundary: what was acknowledged is answered, once, or counted as ambiguous."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import random
 import signal
 from collections import Counter
@@ -15,14 +16,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.bootstrap import build
+from bot.bootstrap import build, now
 from bot.config import Settings
 from bot.errors import DatabaseError
+from bot.model import Mode
 from bot.storage import tables
 from tests.chaos import harness
 from tests.chaos.harness import Life, Moment
 from tests.conftest import TestDatabase
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeAdapter, FakeClassifier, FakeClock
+from tests.integration.desk import BURST, a_desk, until
 
 # Processes are forked from one that has imported everything: each starts in milliseconds, and dies as any process does.
 _processes = multiprocessing.get_context("forkserver")
@@ -99,6 +102,53 @@ async def test_a_process_that_dies_again_and_again_has_still_only_one_effect(
     # Two sends of which nobody knows whether they arrived are the end of it: it is then for people to look.
     assert outbox == (Counter(uncertain=1) if dies == "sending" else Counter(sent=1))
     assert bool(ambiguous) == (dies == "sending")
+
+
+@pytest.mark.parametrize(
+    ("pauses", "copies", "ambiguous"),
+    [("classifying", 1, 0), ("handled", 1, 0), ("sending", 2, 1), ("transmitted", 2, 1)],
+)
+async def test_a_process_that_stood_still_while_another_did_its_work_has_no_second_effect(
+    database: TestDatabase, tmp_path: Path, pauses: Moment, copies: int, ambiguous: int
+) -> None:
+    """SIGSTOP: a virtual machine that is moved, a laptop that sleeps. It comes back in the belief that nothing has happened.
+
+    Only what was being sent may arrive twice, and is counted.
+    """
+    life = Life(tmp_path, database.url, harness.some_messages(1), pauses=pauses, within=60)
+    process = _start(harness.live, life)
+    await until(life.paused.exists, within=30)
+    adapter = FakeAdapter("file")
+    async with a_desk(database.store(), harness.CATALOGUE, adapter=adapter, clock=FakeClock(now())) as other:
+        other.clock.advance(BURST)
+        await other.handle_all()
+        await other.deliver_all()
+    if pauses in ("classifying", "handled"):
+        assert len(adapter.sent) == 1, "the other has done all of it"
+    os.kill(process.pid, signal.SIGCONT)
+    assert await _end(process) == 0
+    assert await _rows(database) == (Counter(handled=1), Counter(sent=1), 1, ambiguous)
+    assert len(harness.lines(life.delivered)) + len(adapter.sent) == copies
+    await _in_order(database)
+
+
+async def test_a_process_that_stood_still_while_a_person_took_over_does_not_talk_over_them(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    """Here nothing but the version of the conversation stands between the old decision and the customer."""
+    life = Life(tmp_path, database.url, harness.some_messages(1), pauses="classifying", within=60)
+    process = _start(harness.live, life)
+    await until(life.paused.exists, within=30)
+    async with a_desk(database.store(), harness.CATALOGUE) as other:
+        (row,) = await other.inbox()
+        conversation_id = row.conversation_id
+        await other.set_mode(conversation_id, Mode.HUMAN)
+        os.kill(process.pid, signal.SIGCONT)
+        assert await _end(process) == 0
+        conversation = await other.conversation(conversation_id)
+        assert (conversation.mode, conversation.owner) == (Mode.HUMAN, "mira")
+    assert (await _rows(database))[0] == Counter(handled=1)
+    assert harness.lines(life.delivered) == []
 
 
 async def test_under_random_kills_nothing_is_lost_and_nothing_is_done_twice(
