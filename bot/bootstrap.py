@@ -21,6 +21,7 @@ import structlog
 from pydantic import SecretStr
 
 import adapters as adapters_registry
+from bot import web
 from bot.catalogue.catalogue import Catalogue
 from bot.clockwork import Clockwork
 from bot.config import Settings
@@ -56,7 +57,7 @@ def now() -> datetime:
 
 @dataclass
 class App:
-    """Everything joined. ``adapters`` may be filled until ``run``."""
+    """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any."""
 
     store: Store
     engine: EmbeddedEngine
@@ -64,6 +65,7 @@ class App:
     receiver: Receiver
     desk: Desk
     knowledge: KnowledgeBase
+    web: tuple[str, int]
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -117,10 +119,13 @@ class App:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
+        routes = web.offered(self.adapters.values())
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
             tasks.append(group.create_task(self.knowledge.watch()))
+            if routes:
+                tasks.append(group.create_task(web.serve(routes, *self.web)))
             await stop.wait()
             log.info("stopping")
             for task in tasks:
@@ -229,7 +234,8 @@ def _joined(
     clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language)
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
     desk = Desk(store, engine, by_name, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
-    return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, by_name)
+    address = (settings.web_host, settings.web_port)
+    return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, address, by_name)
 
 
 def _adapter(name: str, settings: Settings) -> ChatAdapter:

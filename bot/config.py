@@ -48,6 +48,14 @@ class Settings(BaseSettings):
     default_language: Literal["de", "en"] = Field(default="de", description="language until a customer shows another")
     telegram_token: SecretStr | None = Field(default=None, description="token of the bot, from BotFather")
     telegram_api_url: str | None = Field(default=None, description="another Bot API server than Telegram's own")
+    telegram_mode: Literal["polling", "webhook"] = Field(
+        default="polling", description="whether messages are fetched or Telegram calls: polling, webhook"
+    )
+    public_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s?#]+$", description="address under which platforms reach the web server"
+    )
+    web_host: str = Field(default="127.0.0.1", description="address that the web server listens on")
+    web_port: int = Field(default=8080, ge=0, le=65535, description="its port")
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb- token of the Slack app")
     slack_app_token: SecretStr | None = Field(default=None, description="xapp- token for Socket Mode")
     slack_api_url: str | None = Field(default=None, description="another Web API server than Slack's own")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from bot.model import InboundMessage, Limits, OutboundMessage, Part, Prediction
+from bot.model import ChatRef, InboundMessage, Limits, OutboundMessage, Part, Prediction
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 Clock = Callable[[], datetime]
 """Tells the time as an aware datetime."""
@@ -41,6 +44,24 @@ class ChatAdapter(Protocol):
 
     async def close(self) -> None:
         """Give back connections, once nothing is received or sent any more."""
+        ...
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """An adapter that its platform calls over the web."""
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Where it wants to be called; none if it is not to be called. Until ``run`` has begun it answers 503."""
+        ...
+
+
+@runtime_checkable
+class ShowsWorking(Protocol):
+    """An adapter that can show that a reply is being worked on."""
+
+    def working(self, chat: ChatRef) -> None:
+        """Show it for a few seconds. Returns at once and never fails: it is only a courtesy."""
         ...
 
 
