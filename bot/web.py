@@ -36,8 +36,8 @@ def offered(adapters: Iterable[ChatAdapter]) -> Sequence[BaseRoute]:
         ) from error
 
 
-async def serve(routes: Sequence[BaseRoute], host: str, port: int) -> None:
-    """Answer requests until cancelled; then take no new ones and finish those under way. Raises SettingsError."""
+async def serve(routes: Sequence[BaseRoute], listening: socket.socket) -> None:
+    """Answer requests until cancelled; then take no new ones and finish those under way."""
     import uvicorn
     from starlette.applications import Starlette
 
@@ -46,8 +46,6 @@ async def serve(routes: Sequence[BaseRoute], host: str, port: int) -> None:
         def capture_signals(self) -> Iterator[None]:
             yield  # signals are the composition root's
 
-    # Bound here, because uvicorn ends the process where it cannot bind.
-    listening = _bound(host, port)
     config = uvicorn.Config(
         Starlette(routes=list(routes)),
         log_config=None,
@@ -58,7 +56,8 @@ async def serve(routes: Sequence[BaseRoute], host: str, port: int) -> None:
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    log.info("listening", host=host, port=listening.getsockname()[1])
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port)
     try:
         await asyncio.shield(serving)
     finally:
@@ -67,7 +66,8 @@ async def serve(routes: Sequence[BaseRoute], host: str, port: int) -> None:
         listening.close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """Take the port before anything else begins: uvicorn would end the process where it cannot. Raises SettingsError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
