@@ -7,7 +7,7 @@ UV     := $(BIN)/uv
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra all
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run serve test lint types contracts unit format lock clean help
+.PHONY: run serve test lint types contracts unit bench-nlu format lock clean help
 
 help: ## what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -35,6 +35,9 @@ contracts: $(VENV)/dev
 unit: $(VENV)/dev
 	$(BIN)/firstline intents check
 	$(BIN)/pytest
+
+bench-nlu: $(VENV)/dev ## measure the classifier on public data: make bench-nlu DATA=folder
+	@$(BIN)/python -m tests.benchmarks.nlu --data "$(DATA)"
 
 format: $(VENV)/dev ## put the code into shape
 	$(BIN)/ruff check --fix .

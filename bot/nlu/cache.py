@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 
 _KEPT = 3  # models of earlier catalogues that are kept: an edit is often taken back
-_LIBRARIES = ("numpy", "scipy", "scikit-learn")
+_LIBRARIES = ("numpy", "scipy")
 
 
 def key(*parts: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ _RIDGE = 0.05
 _NEAREST = 3
 _SHOWN = 8
 _SEED = 7
+_SIGNS = (1.0, 0.5)  # what a high score and nearness to examples count as signs that a text is of a known kind
 _INVERSE_TEMPERATURES = np.geomspace(3, 100, 40)
 _POWERS = (0.25, 0.5, 0.75, 1.0, 1.25)
 
@@ -79,7 +80,7 @@ class Model:
     weights: Floats  # (training rows, labels + groups): how each example votes
     bias: Floats
     calibration: Calibration
-    scale: Floats  # mean and deviation of the signs that a text is known
+    scale: Floats  # (signs that a text is known, 2): mean and deviation over held-out rows
 
     @classmethod
     def train(
@@ -97,11 +98,11 @@ class Model:
         memory = Memory.of(texts, vectors)
         wanted = np.concatenate([_one_hot(target, len(names)), _one_hot(group_of[target], group_of.max() + 1)], axis=1)
         bias = wanted.mean(axis=0)
-        weights, rows, held_out = _fit(memory, wanted - bias)
-        held_out += bias
-        calibration = Calibration.fit(held_out, target[rows], group_of)
-        signs = _signs(held_out[:, : len(names)], _closest(memory, rows))
-        scale = np.stack([signs.mean(axis=0), signs.std(axis=0) + 1e-6])
+        weights, rows, scores, nearness = _fit(memory, wanted - bias)
+        scores += bias
+        calibration = Calibration.fit(scores, target[rows], group_of)
+        signs = np.stack([scores[:, : len(names)].max(axis=1), nearness])
+        scale = np.stack([signs.mean(axis=1), signs.std(axis=1) + 1e-6], axis=1)
         return cls(names, memory, weights, bias, calibration, scale.astype(np.float32))
 
     def predict(self, texts: Sequence[str], vectors: Vectors) -> Scores:
@@ -109,10 +110,11 @@ class Model:
         kernel, similarity = self.memory.compare(texts, vectors)
         scores = kernel @ self.weights + self.bias
         nearest = _top(similarity, _SHOWN)
-        nearness = np.take_along_axis(similarity, nearest, axis=1)
-        signs = _signs(scores[:, : len(self.labels)], nearness[:, :_NEAREST].mean(axis=1))
-        known = ((signs - self.scale[0]) / self.scale[1]).mean(axis=1)
-        return Scores(self.calibration(scores), known, nearest, nearness)
+        signs = scores[:, : len(self.labels)].max(axis=1), _nearness(kernel)
+        known = sum(
+            w * (sign - mean) / spread for w, sign, (mean, spread) in zip(_SIGNS, signs, self.scale, strict=True)
+        )
+        return Scores(self.calibration(scores), known, nearest, np.take_along_axis(similarity, nearest, axis=1))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that ``from_arrays`` needs, without pickled objects."""
@@ -146,8 +148,8 @@ def softmax(logits: Floats) -> Floats:
     return powers / powers.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def _fit(memory: Memory, wanted: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """The weights of the examples, some rows, and the scores that those rows get from a model trained on the others.
+def _fit(memory: Memory, wanted: Floats) -> tuple[Floats, NDArray[np.int64], Floats, Floats]:
+    """The weights of the examples; then some rows, the scores that a model of the others gives those, and their nearness to them.
 
     The Cholesky factor of a kernel holds that of any leading part. With the held-out rows last, the forward substitution therefore
     solves the smaller problem on its way, and calibrating costs nothing.
@@ -156,34 +158,25 @@ def _fit(memory: Memory, wanted: Floats) -> tuple[Floats, NDArray[np.int64], Flo
 
     count = len(memory)
     order = np.random.default_rng(_SEED).permutation(count)
-    first = count - count // _HELD_OUT
+    first = count - count // _HELD_OUT if count >= 2 * _HELD_OUT else 0
     kernel = np.empty((count, count), dtype=np.float32, order="F")
+    nearness = []
     for start, end, rows in memory.among(order):
         kernel[start:end, :end] = rows
+        if end > first:
+            nearness.append(_nearness(rows[max(0, first - start) :, : first or end]))
     kernel[np.diag_indices(count)] += _RIDGE
     factor = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
     half = solve_triangular(factor, wanted[order], lower=True, check_finite=False)
-    held_out = factor[first:, :first] @ half[:first]
+    scores = factor[first:, :first] @ half[:first] if first else wanted[order]  # too few rows to hold any back
     weights = np.empty_like(wanted)
     weights[order] = solve_triangular(factor, half, lower=True, trans="T", overwrite_b=True, check_finite=False)
-    if first == count:  # too few rows to hold any back
-        return weights, order, wanted[order]
-    return weights, order[first:], held_out
+    return weights, order[first:], scores, np.concatenate(nearness)
 
 
-def _signs(scores: Floats, nearness: Floats) -> Floats:
-    """Signs that a text is of a known kind: some label scores highly, and something like it was seen."""
-    return np.stack([scores.max(axis=1), nearness], axis=1)
-
-
-def _closest(memory: Memory, rows: NDArray[np.int64]) -> Floats:
-    """Mean similarity of examples to the examples nearest to them other than themselves."""
-    vectors = memory.vectors
-    if not vectors.shape[1]:
-        return np.zeros(len(rows), dtype=np.float32)
-    similarity = vectors[rows] @ vectors.T
-    similarity[np.arange(len(rows)), rows] = -1
-    return np.take_along_axis(similarity, _top(similarity, _NEAREST), axis=1).mean(axis=1)  # type: ignore[no-any-return]
+def _nearness(kernel: Floats) -> Floats:
+    """Mean likeness to the examples that are most alike."""
+    return np.take_along_axis(kernel, _top(kernel, _NEAREST), axis=1).mean(axis=1)  # type: ignore[no-any-return]
 
 
 def _top(values: Floats, count: int) -> NDArray[np.int64]:
