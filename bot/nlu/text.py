@@ -50,6 +50,12 @@ _QUOTE_INTRO = re.compile(
     rf"\s*(?:-{{2,}} ?{_FORWARDED}.{{0,20}}$|(?:am|on) .{{4,120}}(?:schrieb|wrote).{{0,80}}:\s*$)", re.IGNORECASE
 )
 _HEADER = re.compile(r"\s*(?:von|from|gesendet|sent|an|to|cc|betreff|subject|datum|date)\s?: ?.*$", re.IGNORECASE)
+_POINTS_BELOW = re.compile(
+    r"\s*(?:fw|fwd|wg|wtr)\s?:|\b(?:siehe|s\.|vgl\.) ?(?:unten|u\.|anhang|nachfolgend)|\bunten ?stehend|\bnachfolgende[nrs]?\b"
+    r"|\bfolgende[nrs]? (?:e-?mail|mail|nachricht|meldung|anfrage|text)\b|\bleite\w* .{0,40}weiter\b|\bweitergeleitet"
+    r"|\b(?:see|message|mail|e-mail|text|quote) below\b|\bforward(?:ed|ing)?\b|\bfollowing (?:e-?mail|mail|message|text)\b",
+    re.IGNORECASE,
+)
 _FRAME = re.compile(
     r"\s*(?:at [\w.$<>/]+\s?\(.{0,120}|\.{3} \d+ (?:more|common frames).*|file \".{1,200}\", line \d+.*"
     r"|traceback \(most recent.*)$",
@@ -139,22 +145,30 @@ def _lines(message: str) -> Iterator[Piece]:
 
 
 def _without_tail(lines: list[Piece]) -> list[Piece]:
-    """Everything above the signature or the quoted mail; if there is nothing above, what stands below."""
+    """Everything above the signature or the quoted mail; what stands below too if there is nothing above or it points there."""
     kept: list[Piece] = []
+    passed_on = False  # what stands below is what the message is about
     for index, line in enumerate(lines):
         spoken = sum(len(words(piece.text)) for piece in kept) >= 3
-        if _QUOTE_INTRO.match(line.text) or _is_header(lines, index):
-            if spoken:
+        quoted = line.text.startswith(">")
+        intro = bool(_QUOTE_INTRO.match(line.text)) or _is_header(lines, index)
+        if (quoted or intro) and kept and kept[-1].text.endswith(":") and kept[-1] is lines[index - 1]:
+            passed_on = True
+        over = spoken and not passed_on
+        if intro:
+            if over:
                 return kept
-        elif line.text.startswith(">"):
-            if not spoken:
+        elif quoted:
+            if not over:
                 kept.append(Piece(line.start, line.end, line.text.lstrip("> ")))
         elif _SIGNATURE.match(line.text) or _CLOSING.match(line.text):
-            if spoken:
+            if over:
                 return kept
-            kept.append(line)
+            if not spoken:
+                kept.append(line)
         else:
             kept.append(line)
+            passed_on = passed_on or bool(_POINTS_BELOW.search(line.text))
     return [piece for piece in kept if piece.text]
 
 
