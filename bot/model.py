@@ -73,6 +73,16 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that we keep and may send; ``key`` finds it (see ``ports.Files``), ``size`` is in bytes."""
+
+    key: str
+    name: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """What somebody did in a chat.
 
@@ -106,13 +116,17 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """What is to be said in a chat; ``text`` is Markdown (paragraphs, lists, **bold**, links, `code`)."""
+    """What is to be said in a chat; ``text`` is Markdown (paragraphs, lists, **bold**, links, `code`).
+
+    ``attachments`` are sent in their order, each by a part of its own; a short text goes with the first as its caption.
+    """
 
     chat: ChatRef
     text: str
     buttons: tuple[Button, ...] = ()
     reply_to: str | None = None
     edit_of: str | None = None
+    attachments: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

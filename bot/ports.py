@@ -5,11 +5,11 @@ It must not know any implementation.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from bot.model import ChatRef, InboundMessage, Limits, OutboundMessage, Part, Prediction
+from bot.model import Attachment, ChatRef, InboundMessage, Limits, OutboundMessage, Part, Prediction
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -62,6 +62,34 @@ class ShowsWorking(Protocol):
 
     def working(self, chat: ChatRef) -> None:
         """Show it for a few seconds. Returns at once and never fails: it is only a courtesy."""
+        ...
+
+
+@runtime_checkable
+class FileSource(Protocol):
+    """What a chat adapter is as well, if files come through its platform."""
+
+    def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file that came with a message, in pieces. Raises DeliveryError; permanent: it cannot be had any more."""
+        ...
+
+
+class Files(Protocol):
+    """Keeps files outside the database, under keys that follow from their content. Every verb raises FilesError."""
+
+    async def put(self, folder: str, chunks: AsyncIterator[bytes]) -> str:
+        """Keep what ``chunks`` gives and return its key: ``folder``, a slash, and the SHA-256 of the content in hex.
+
+        It is durable once this has returned, and nothing is kept of it if ``chunks`` raises. Twice the same is once.
+        """
+        ...
+
+    def open(self, key: str) -> AsyncGenerator[bytes, None]:
+        """The content in pieces. Raises FileGoneError when it is not there."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Forget the file; that it is gone already is no error."""
         ...
 
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.storage.attachments import Attachments
 from bot.storage.consents import Consents
 from bot.storage.conversations import Conversations
 from bot.storage.customers import Customers
@@ -38,6 +39,7 @@ class Session:
         self.timers = Timers(connection)
         self.consents = Consents(connection)
         self.incidents = Incidents(connection)
+        self.attachments = Attachments(connection)
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

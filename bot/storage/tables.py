@@ -227,6 +227,39 @@ affected = Table(
     Column("at", Moment, nullable=False),
 )
 
+attachment = Table(
+    "attachment",
+    metadata,
+    Column("id", _key(), primary_key=True, autoincrement=True),
+    Column("conversation_id", ForeignKey("conversation.id"), nullable=False, index=True),
+    Column("inbox_id", ForeignKey("inbox.id"), index=True),
+    Column("ticket", BigInteger, index=True),
+    Column("adapter", String(40), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("author", String(10), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("told", Text, nullable=False),
+    Column("found", Text),
+    Column("size", BigInteger),
+    Column("hash", String(64)),
+    Column("danger", String(10)),
+    Column("released_by", String(200)),
+    Column("ref", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("retry_at", Moment),
+    Column("settled_at", Moment),
+    Index(
+        "ix_attachment_open",
+        "id",
+        sqlite_where=text("state IN ('expected', 'erasing')"),
+        postgresql_where=text("state IN ('expected', 'erasing')"),
+    ),
+    sqlite_autoincrement=True,
+)
+
 event = Table(
     "event",
     metadata,

@@ -1,0 +1,1 @@
+"""Files of customers and staff, seen as names and bytes: made harmless, looked at, never opened."""

@@ -1,0 +1,56 @@
+"""Makes a file's name harmless: one name, no path, nothing that a file system, a shell or a reader's eye could be led astray by.
+
+It must not know where files come from or go.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import unicodedata
+
+LONGEST = 255
+"""Bytes in UTF-8: what common file systems take."""
+NAMELESS = "file"
+
+_FORBIDDEN = re.compile(r'[<>:"|?*%]')  # by Windows; and a percent sign, which begins variables and escapes
+_RESERVED = re.compile(
+    r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)"
+)  # by Windows, with any suffix
+_UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+"""Control and format characters (among them those that turn the direction of writing), and what is no character at all."""
+
+
+def harmless(name: str, media_type: str | None = None) -> str:
+    """The last part of ``name`` without anything dangerous, at most 255 bytes, never empty. Idempotent.
+
+    A name without a suffix gets the usual one of ``media_type``, so that whoever saves the file can open it.
+    """
+    name = unicodedata.normalize("NFC", name.replace("\\", "/").rstrip("/ ").rpartition("/")[2])
+    seen = "".join(" " if c.isspace() else c for c in name if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+    name = _trimmed(_FORBIDDEN.sub("_", seen)) or NAMELESS
+    if "." not in name and media_type and media_type != "application/octet-stream":
+        name += mimetypes.guess_extension(media_type) or ""
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    return _trimmed(_cut(name))
+
+
+def suffix(name: str) -> str:
+    """What stands behind the last dot, in small letters; empty if nothing does."""
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def _trimmed(name: str) -> str:
+    """Without a beginning that hides a file or reads as an option, and without an end that Windows drops."""
+    return " ".join(name.split()).lstrip(" .-~").rstrip(" .")
+
+
+def _cut(name: str) -> str:
+    if len(name.encode()) <= LONGEST:
+        return name
+    stem, dot, end = name.rpartition(".")
+    if not dot or len(end.encode()) > 20:
+        stem, dot, end = name, "", ""
+    room = LONGEST - len((dot + end).encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + dot + end

@@ -1,0 +1,245 @@
+"""Attachments in the database: which files belong to which message and ticket, and what became of each. Their bytes are elsewhere.
+
+States: expected -> stored, refused (too large, empty), failed (could not be had); erasing -> erased, with the person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model import File, InboundMessage
+from bot.storage import tables
+from bot.storage.codec import storable
+from bot.storage.inbox import identity
+
+_t, _inbox = tables.attachment, tables.inbox
+
+EXPECTED, STORED, REFUSED, FAILED = "expected", "stored", "refused", "failed"
+ERASING, ERASED = "erasing", "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One attachment. ``person`` is the platform's id of who sent it, or for the ``author`` staff that of the member of staff.
+
+    ``told`` is the media type that came with it, ``found`` the one that its content shows. ``danger`` says why a person has to
+    decide before it is passed on, ``released_by`` who did. ``ref`` is the adapter's handle to fetch it by.
+    """
+
+    id: int
+    conversation_id: str
+    inbox_id: int | None
+    ticket: int | None
+    adapter: str
+    person: str
+    author: str
+    name: str
+    told: str
+    found: str | None
+    size: int | None
+    hash: str | None
+    danger: str | None
+    released_by: str | None
+    ref: str
+    state: str
+    attempts: int
+    error: str | None
+    created_at: datetime
+    retry_at: datetime | None
+
+    @property
+    def key(self) -> str | None:
+        """Where its bytes are kept, once they are."""
+        return None if self.hash is None else f"{self.conversation_id}/{self.hash}"
+
+    @property
+    def held(self) -> bool:
+        """Whether a person has to look at it before it may be passed on."""
+        return self.danger is not None and self.released_by is None
+
+    @property
+    def file(self) -> File | None:
+        """The file as it can be sent; None while there is none."""
+        if self.state != STORED or self.key is None:
+            return None
+        return File(self.key, self.name, self.found or self.told, self.size or 0)
+
+
+class Attachments:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def expect(self, conversation_id: str, message: InboundMessage, now: datetime) -> tuple[int, ...]:
+        """Note the files of a message that has just been accepted, to be fetched; their ids.
+
+        The newer version of a message brings its old files along: those are known.
+        """
+        if not message.attachments:
+            return ()
+        query = select(_inbox.c.id).where(_inbox.c.identity == identity(message))
+        inbox_id = (await self._connection.execute(query)).scalar_one()
+        known: set[str] = set()
+        if message.edit_of is not None:
+            refs = select(_t.c.ref).where(_t.c.conversation_id == conversation_id)
+            known = set((await self._connection.execute(refs)).scalars())
+        ids = [
+            await self._insert(
+                conversation_id=conversation_id,
+                inbox_id=inbox_id,
+                adapter=message.chat.adapter,
+                person=storable(message.sender.id)[:200],
+                author="customer",
+                name=storable(attachment.name),
+                told=storable(attachment.media_type),
+                size=attachment.size,
+                ref=storable(attachment.ref),
+                state=EXPECTED,
+                created_at=now,
+            )
+            for attachment in message.attachments
+            if storable(attachment.ref) not in known
+        ]
+        return tuple(ids)
+
+    async def add(
+        self,
+        conversation_id: str,
+        ticket: int,
+        *,
+        adapter: str,
+        staff: str,
+        name: str,
+        told: str,
+        found: str | None,
+        size: int,
+        hash_: str,
+        danger: str | None,
+        now: datetime,
+    ) -> int:
+        """A file that ``staff`` has put to a ticket and that is kept already; its id. Whoever adds a file has decided about it."""
+        return await self._insert(
+            conversation_id=conversation_id,
+            ticket=ticket,
+            adapter=adapter,
+            person=storable(staff)[:200],
+            author="staff",
+            name=storable(name),
+            told=storable(told),
+            found=found,
+            size=size,
+            hash=hash_,
+            danger=danger,
+            released_by=None if danger is None else storable(staff)[:200],
+            ref="",
+            state=STORED,
+            created_at=now,
+            settled_at=now,
+        )
+
+    async def _insert(self, **values: Any) -> int:
+        row = await self._connection.execute(_t.insert().values(attempts=0, **values).returning(_t.c.id))
+        return int(row.scalar_one())
+
+    async def get(self, attachment_id: int) -> Filed | None:
+        return next(iter(await self._read(_t.c.id == attachment_id)), None)
+
+    async def of_ticket(self, number: int) -> tuple[Filed, ...]:
+        return await self._read(_t.c.ticket == number)
+
+    async def of_conversation(self, conversation_id: str) -> tuple[Filed, ...]:
+        return await self._read(_t.c.conversation_id == conversation_id)
+
+    async def file(self, conversation_id: str, ticket: int) -> None:
+        """What came in this conversation and is with no ticket yet belongs to this one."""
+        await self._connection.execute(
+            update(_t).where(_t.c.conversation_id == conversation_id, _t.c.ticket.is_(None)).values(ticket=ticket)
+        )
+
+    async def settle(self, filed: Filed, state: str, now: datetime, **found: Any) -> bool:
+        """Write what became of an expected file; False when it is no longer expected: it was erased, or another was faster."""
+        values = {key: storable(value) if isinstance(value, str) else value for key, value in found.items()}
+        result = await self._connection.execute(
+            update(_t)
+            .where(_t.c.id == filed.id, _t.c.state == EXPECTED)
+            .values(state=state, settled_at=now, retry_at=None, attempts=filed.attempts + 1, **values)
+        )
+        return bool(result.rowcount)
+
+    async def put_off(self, filed: Filed, error: str, retry_at: datetime) -> None:
+        await self._connection.execute(
+            update(_t)
+            .where(_t.c.id == filed.id, _t.c.state == EXPECTED)
+            .values(attempts=filed.attempts + 1, error=storable(error), retry_at=retry_at)
+        )
+
+    async def release(self, attachment_id: int, staff: str) -> None:
+        await self._connection.execute(
+            update(_t).where(_t.c.id == attachment_id).values(released_by=storable(staff)[:200])
+        )
+
+    async def waiting(self, now: datetime) -> tuple[int, ...]:
+        """What is to be fetched, or removed, by now; for the sweeper."""
+        due = or_(_t.c.retry_at.is_(None), _t.c.retry_at <= now)
+        rows = await self._connection.execute(select(_t.c.id).where(_t.c.state.in_((EXPECTED, ERASING)), due))
+        return tuple(rows.scalars())
+
+    async def shared(self, filed: Filed) -> bool:
+        """Whether another attachment that is not erased has the same bytes."""
+        others = select(_t.c.id).where(
+            _t.c.conversation_id == filed.conversation_id,
+            _t.c.hash == filed.hash,
+            _t.c.id != filed.id,
+            _t.c.state == STORED,
+        )
+        return (await self._connection.execute(others.limit(1))).one_or_none() is not None
+
+    async def erase(self, which: ColumnElement[bool]) -> tuple[int, ...]:
+        """Blank these attachments; the ids of those whose bytes are still to be removed, which stay in the state erasing."""
+        blank = {"name": "", "told": "", "ref": "", "error": None, "person": "", "released_by": None, "retry_at": None}
+        await self._connection.execute(
+            update(_t).where(which, _t.c.hash.is_(None), _t.c.state != ERASED).values(state=ERASED, **blank)
+        )
+        kept = await self._connection.execute(
+            update(_t).where(which, _t.c.hash.is_not(None)).values(state=ERASING, **blank).returning(_t.c.id)
+        )
+        return tuple(kept.scalars())
+
+    async def erased(self, filed: Filed) -> None:
+        """The bytes are gone, too."""
+        await self._connection.execute(
+            update(_t).where(_t.c.id == filed.id, _t.c.state == ERASING).values(state=ERASED, hash=None)
+        )
+
+    async def _read(self, which: ColumnElement[bool]) -> tuple[Filed, ...]:
+        rows = await self._connection.execute(select(_t).where(which).order_by(_t.c.id))
+        return tuple(_filed(row) for row in rows)
+
+
+def _filed(row: Row[Any]) -> Filed:
+    return Filed(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        inbox_id=row.inbox_id,
+        ticket=row.ticket,
+        adapter=row.adapter,
+        person=row.person,
+        author=row.author,
+        name=row.name,
+        told=row.told,
+        found=row.found,
+        size=row.size,
+        hash=row.hash,
+        danger=row.danger,
+        released_by=row.released_by,
+        ref=row.ref,
+        state=row.state,
+        attempts=row.attempts,
+        error=row.error,
+        created_at=row.created_at,
+        retry_at=row.retry_at,
+    )
