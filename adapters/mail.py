@@ -84,7 +84,9 @@ class MailAdapter:
         """Nothing ever comes in."""
 
     def render(self, message: OutboundMessage) -> Sequence[Part]:
-        """A heading at the beginning is the subject, else the first line is."""
+        """A heading at the beginning is the subject, else the first line is. Raises ValueError for attachments."""
+        if message.attachments:
+            raise ValueError("files are not sent by mail")
         heading = _HEADING.match(message.text)
         text = _plain(message.text[heading.end() :] if heading else message.text)
         subject = _plain(heading[1]) if heading else text.strip().partition("\n")[0]

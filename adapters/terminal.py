@@ -111,29 +111,36 @@ class TerminalAdapter:
 
     def render(self, message: OutboundMessage) -> Sequence[Part]:
         buttons = [[button.label, button.action] for button in message.buttons]
-        return [Part(message.chat, {"text": message.text, "buttons": buttons})]
+        files = [[file.name, file.size] for file in message.attachments]
+        return [Part(message.chat, {"text": message.text, "buttons": buttons, **({"files": files} if files else {})})]
 
     async def send(self, part: Part) -> str:
         text, buttons = str(part.payload["text"]), part.payload["buttons"]
         assert isinstance(buttons, list)
         self._buttons = [(str(label), str(action)) for label, action in buttons]
+        files = part.payload.get("files", [])
+        assert isinstance(files, list)
+        lines = [f"📎 {name} ({size:,} B)" for name, size in files]
         if self._form == "json":
             shown = [{"label": label, "action": action} for label, action in self._buttons]
-            self._write(json.dumps({"text": text, "buttons": shown}, ensure_ascii=False) + "\n")
+            attached = {"files": [{"name": name, "size": size} for name, size in files]} if files else {}
+            self._write(json.dumps({"text": text, "buttons": shown, **attached}, ensure_ascii=False) + "\n")
         elif self._form == "plain":
             options = "".join(f"  [{n}] {label}\n" for n, (label, _) in enumerate(self._buttons, 1))
-            self._write(f"{text}\n{options}\n")
+            self._write("\n".join([text, *lines, options]) + "\n")
         else:
-            self._show(text)
+            self._show(text, lines)
         return str(uuid4())
 
     async def close(self) -> None:
         """A terminal holds nothing that would have to be given back."""
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, lines: Sequence[str]) -> None:
         console = Console(file=self._target, highlight=False)
         console.print()
         console.print(Padding(Markdown(text), (0, 2, 0, 2)))
+        for line in lines:
+            console.print(f"  {line}", markup=False)
         for number, (label, _) in enumerate(self._buttons, 1):
             console.print(f"  [bold cyan]{number}[/] [cyan]{label.replace('[', chr(92) + '[')}[/]")
         console.print()

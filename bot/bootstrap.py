@@ -26,19 +26,21 @@ from bot.catalogue.catalogue import Catalogue
 from bot.clockwork import Clockwork
 from bot.config import Settings
 from bot.delivery import Delivery
+from bot.desk.fetch import Fetcher
 from bot.desk.gather import Gathering
 from bot.desk.handle import Worker
-from bot.desk.lanes import CLOCK, DELIVER, HANDLE, waiting
+from bot.desk.lanes import CLOCK, DELIVER, FETCH, HANDLE, waiting
 from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
-from bot.ports import ChatAdapter, Classifier, Clock
+from bot.ports import ChatAdapter, Classifier, Clock, Files
 from bot.reload import KnowledgeBase
 from bot.storage import migrate
 from bot.storage.database import Database
+from bot.storage.files import Folder
 from bot.storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -105,7 +107,7 @@ class App:
             await asyncio.sleep(HEARTBEAT)
 
     async def run(self, heartbeat: Path) -> None:
-        """Run all adapters until a signal or a cancellation asks to stop. Raises SettingsError."""
+        """Run all adapters until a signal or a cancellation asks to stop."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):
@@ -120,13 +122,12 @@ class App:
         loop.add_signal_handler(signal.SIGHUP, reload)
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
         routes = web.offered(self.adapters.values())
-        listening = web.bound(*self.web) if routes else None
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
             tasks.append(group.create_task(self.knowledge.watch()))
-            if listening is not None:
-                tasks.append(group.create_task(web.serve(routes, listening)))
+            if routes:
+                tasks.append(group.create_task(web.serve(routes, *self.web)))
             await stop.wait()
             log.info("stopping")
             for task in tasks:
@@ -157,6 +158,7 @@ async def build(
     clock: Clock = now,
     classifier: Classifier | None = None,
     catalogue: Catalogue | None = None,
+    files: Files | None = None,
 ) -> AsyncIterator[App]:
     """The application for ``settings``; ``adapters`` instead of the configured ones.
 
@@ -177,7 +179,14 @@ async def build(
             await migrate.upgrade(database)
         else:
             await migrate.require_current(database)
-        application = _joined(settings, Store(database), KnowledgeBase(settings, knowledge), adapters, clock)
+        application = _joined(
+            settings,
+            Store(database),
+            KnowledgeBase(settings, knowledge),
+            adapters,
+            clock,
+            files or open_files(settings),
+        )
         try:
             yield application
         finally:
@@ -196,15 +205,23 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         await database.close()
 
 
+def open_files(settings: Settings) -> Files:
+    """Where attachments are kept."""
+    folder = Folder(Path(settings.files) if settings.files else settings.data / "files")
+    folder.sweep()
+    return folder
+
+
 def _joined(
     settings: Settings,
     store: Store,
     knowledge: KnowledgeBase,
     adapters: Sequence[ChatAdapter] | None,
     clock: Clock,
+    files: Files,
 ) -> App:
     if adapters is None:
-        adapters = [*(_adapter(name, settings) for name in settings.adapter_names), *mail(settings)]
+        adapters = [*(_adapter(name, settings, files) for name in settings.adapter_names), *mail(settings)]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     understanding = Understanding()
 
@@ -220,7 +237,10 @@ def _joined(
     async def ring(lane: str) -> timedelta | None:
         return await clockwork(lane)
 
-    engine = EmbeddedEngine({HANDLE: handle, DELIVER: deliver, CLOCK: ring}, sweep)
+    async def fetch(lane: str) -> timedelta | None:
+        return await fetcher(lane)
+
+    engine = EmbeddedEngine({HANDLE: handle, DELIVER: deliver, CLOCK: ring, FETCH: fetch}, sweep)
     worker = Worker(
         store=store,
         engine=engine,
@@ -234,18 +254,30 @@ def _joined(
     )
     clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language)
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
+    fetcher = Fetcher(
+        store=store,
+        engine=engine,
+        adapters=by_name,
+        files=files,
+        catalogue=lambda: knowledge.in_force.catalogue,
+        clock=clock,
+        most=settings.file_bytes,
+        default_language=settings.default_language,
+        jitter=random.Random(),  # noqa: S311  (as above)
+    )
     desk = Desk(store, engine, by_name, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
     address = (settings.web_host, settings.web_port)
     return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, address, by_name)
 
 
-def _adapter(name: str, settings: Settings) -> ChatAdapter:
+def _adapter(name: str, settings: Settings, files: Files) -> ChatAdapter:
     make = adapters_registry.load(name)
     match name:
         case "telegram":
             base = settings.telegram_api_url
             return make(
                 _needed(settings.telegram_token, "telegram_token"),
+                files=files,
                 base_url=f"{base}/bot" if base else None,
                 base_file_url=f"{base}/file/bot" if base else None,
             )
@@ -253,6 +285,7 @@ def _adapter(name: str, settings: Settings) -> ChatAdapter:
             return make(
                 _needed(settings.slack_bot_token, "slack_bot_token"),
                 _needed(settings.slack_app_token, "slack_app_token"),
+                files=files,
                 base_url=settings.slack_api_url,
             )
     raise SettingsError(f"The adapter {name!r} cannot be run as a service; use `firstline chat` for the terminal.")

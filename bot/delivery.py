@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, FileGoneError, FilesError
 from bot.model import Author, Mode
 from bot.ports import ChatAdapter, Clock
 from bot.storage.outbox import Letter
@@ -47,6 +47,9 @@ class Delivery:
             platform_id = await adapter.send(letter.part)
         except DeliveryError as error:
             return await self._not_sent(letter, error)
+        except FilesError as error:
+            # Files are read before anything is sent.
+            return await self._not_sent(letter, DeliveryError(str(error), permanent=isinstance(error, FileGoneError)))
         except Exception as error:
             # An adapter that lets something else out cannot say whether it was sent: so it is uncertain.
             log_.error("send_broke", error=repr(error))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from slack_sdk.errors import SlackApiError
@@ -16,12 +17,13 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.errors import BAD_TOKEN, error_code, translate
+from adapters.slack.files import download, upload
 from adapters.slack.inbound import Me, UnreadableError, to_inbound
 from adapters.slack.outbound import BUTTON_LIMIT, SECTION_LIMIT, render
 from adapters.slack.socket import Socket, app
 from bot.errors import DeliveryError, FirstlineError, SettingsError
-from bot.model import Limits, OutboundMessage, Part
-from bot.ports import Receive
+from bot.model import Attachment, Limits, OutboundMessage, Part
+from bot.ports import Files, Receive
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ class SlackAdapter:
     """One app in one workspace.
 
     ``timeout`` is how long a call may take, ``pause`` the first pause after a failure, ``ping`` the time between two
-    signs of life of the socket and ``patience`` how long it may stay dead before it is replaced, all in seconds.
+    signs of life of the socket and ``patience`` how long it may stay dead before it is replaced, all in seconds. ``files`` holds
+    what is to be sent.
     """
 
     name = "slack"
@@ -44,6 +47,7 @@ class SlackAdapter:
         bot_token: str,
         app_token: str,
         *,
+        files: Files,
         base_url: str | None = None,
         timeout: float = 20.0,
         pause: float = 1.0,
@@ -58,7 +62,7 @@ class SlackAdapter:
         waiting = [AsyncRateLimitErrorRetryHandler(max_retry_count=2)]
         self._lifecycle = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[*waiting])  # type: ignore[arg-type] # the SDK says int, aiohttp takes both
         self._outgoing = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[])  # type: ignore[arg-type] # as above
-        self._app_token = app_token
+        self._app_token, self._files = app_token, files
         self._pause, self._ping, self._patience = pause, ping, patience
 
     async def run(self, receive: Receive) -> None:
@@ -83,6 +87,9 @@ class SlackAdapter:
 
     async def send(self, part: Part) -> str:
         match part.payload:
+            case {"params": {} as params, "file": {"key": str(key), "name": str(name)}}:
+                content = b"".join([piece async for piece in self._files.open(key)])
+                return await upload(self._outgoing, name, content, dict(params))
             case {"method": str(method), "params": {} as params}:
                 pass
             case _:
@@ -96,6 +103,11 @@ class SlackAdapter:
                 return ts
             case _:
                 raise DeliveryError("Slack did not say which message it sent.", uncertain=True)
+
+    async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
+        async with aclosing(download(self._outgoing, attachment)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def close(self) -> None:
         """Nothing stays open outside ``run``."""

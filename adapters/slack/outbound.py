@@ -16,14 +16,23 @@ SECTION_LIMIT = 3000  # and the text of chat.update takes 4,000: one section for
 BUTTON_LIMIT = 25
 LABEL_LIMIT = 75
 ADDRESS_LIMIT = 2000
+UPLOAD = "files.completeUploadExternal"
 
 _MARKS: dict[Kind, str] = {"bold": "*", "italic": "_", "strike": "~", "code": "`"}
 _DEPTH: tuple[Kind, ...] = ("quote", "bold", "italic", "strike", "code", "link")  # Slack formats no label of a link
 
 
 def render(message: OutboundMessage) -> tuple[Part, ...]:
-    """One part for each call: an edit goes into the first, the buttons hang on the last."""
-    texts = [mrkdwn(piece) for piece in split(parse(message.text), SECTION_LIMIT, _size)] or ["…"]
+    """One part for each message, texts before files: an edit goes into the first, the buttons hang on the last text, because none
+    can hang on a file. A text that is short enough, and has no buttons, comes with the first file.
+    """
+    texts = [mrkdwn(piece) for piece in split(parse(message.text), SECTION_LIMIT, _size)]
+    comment = None
+    if message.attachments and message.edit_of is None and not message.buttons:
+        if len(texts) == 1:
+            comment, texts = texts[0], []
+    elif not texts:
+        texts = ["…"]
     parts = []
     for index, text in enumerate(texts):
         blocks: list[dict[str, object]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
@@ -38,6 +47,14 @@ def render(message: OutboundMessage) -> tuple[Part, ...]:
             if message.chat.thread_id is not None:
                 params["thread_ts"] = message.chat.thread_id
         parts.append(Part(message.chat, {"method": method, "params": params}))
+    for index, file in enumerate(message.attachments):
+        params = {"channel_id": channel_of(message.chat.chat_id)}
+        if message.chat.thread_id is not None:
+            params["thread_ts"] = message.chat.thread_id
+        if index == 0 and comment is not None:
+            params["initial_comment"] = comment
+        about = {"key": file.key, "name": file.name, "size": file.size}
+        parts.append(Part(message.chat, {"method": UPLOAD, "params": params, "file": about}))
     return tuple(parts)
 
 

@@ -8,30 +8,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 from telegram.error import BadRequest, ChatMigrated, InvalidToken, TelegramError
 
 from adapters.telegram.client import Client, FloodError
-from adapters.telegram.errors import translate
+from adapters.telegram.errors import translate, unfetched
 from adapters.telegram.inbound import KINDS, Me, UnreadableError, to_inbound
 from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
 from bot.errors import DeliveryError, FirstlineError, SettingsError
-from bot.model import InboundMessage, Limits, OutboundMessage, Part
-from bot.ports import Clock, Receive
+from bot.model import Attachment, InboundMessage, Limits, OutboundMessage, Part
+from bot.ports import Clock, Files, Receive
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
+_FIELDS = {"sendPhoto": "photo", "sendDocument": "document"}
+_REFUSED_PHOTO = re.compile("photo|image", re.IGNORECASE)
 
 
 class TelegramAdapter:
     """One bot. ``base_url`` and ``base_file_url`` are as in python-telegram-bot: the token is appended to them.
 
     ``poll`` is how long Telegram holds a poll open, ``timeout`` how long any other call may take, ``pause`` the first
-    pause after a failure, all in seconds.
+    pause after a failure, all in seconds. ``files`` holds what is to be sent.
     """
 
     name = "telegram"
@@ -41,6 +45,7 @@ class TelegramAdapter:
         self,
         token: str,
         *,
+        files: Files,
         base_url: str | None = None,
         base_file_url: str | None = None,
         poll: float = 30.0,
@@ -57,6 +62,7 @@ class TelegramAdapter:
             )
         except InvalidToken:
             raise SettingsError("The token of the Telegram bot is missing.") from None
+        self._files = files
         self._poll, self._pause, self._clock = poll, pause, clock
 
     async def run(self, receive: Receive) -> None:
@@ -83,6 +89,8 @@ class TelegramAdapter:
 
     async def send(self, part: Part) -> str:
         match part.payload:
+            case {"method": str(method), "params": {} as params, "file": {"key": str(key), "name": str(name)}}:
+                return await self._upload(method, dict(params), key, name)
             case {"method": str(method), "params": {} as params}:
                 pass
             case _:
@@ -97,18 +105,44 @@ class TelegramAdapter:
             raise translate(error) from error
         return _message_id(result)
 
+    async def _upload(self, method: str, params: dict[str, object], key: str, name: str) -> str:
+        content = b"".join([piece async for piece in self._files.open(key)])
+        try:
+            try:
+                result = await self._call(method, params, (name, content))
+            except BadRequest as error:
+                if method != "sendPhoto" or not _REFUSED_PHOTO.search(str(error)):
+                    raise
+                result = await self._call("sendDocument", params, (name, content))  # too long and narrow, or broken
+        except Exception as error:
+            raise translate(error) from error
+        return _message_id(result)
+
+    async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
+        try:
+            async with aclosing(self._client.download(attachment.ref)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Exception as error:
+            raise unfetched(error) from error
+
     async def close(self) -> None:
         """Close the connections. Neither ``run`` nor ``send`` may be called afterwards."""
         await self._client.close()
 
-    async def _call(self, method: str, params: dict[str, object]) -> Any:
+    async def _call(self, method: str, params: dict[str, object], upload: tuple[str, bytes] | None = None) -> Any:
+        async def call(params: dict[str, object]) -> Any:
+            if upload is None:
+                return await self._client.call(method, params)
+            return await self._client.upload(method, params, _FIELDS[method], *upload)
+
         try:
-            return await self._client.call(method, params)
+            return await call(params)
         except ChatMigrated as moved:
             log.warning("chat %s has become the supergroup %s", params.get("chat_id"), moved.new_chat_id)
             # A topic or a message of the old group means nothing in the new one.
             kept = {k: v for k, v in params.items() if k not in {"message_thread_id", "reply_parameters"}}
-            return await self._client.call(method, {**kept, "chat_id": moved.new_chat_id})
+            return await call({**kept, "chat_id": moved.new_chat_id})
 
     async def _me(self) -> Me:
         match await self._client.call("getMe", {}):

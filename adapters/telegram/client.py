@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
-from telegram import Bot
+from telegram import Bot, InputFile
 from telegram.error import TelegramError
 from telegram.request import HTTPXRequest
 
@@ -21,6 +23,7 @@ from telegram.request import HTTPXRequest
 for _name in ("httpx", "telegram.Bot"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+PIECE = 1 << 16  # bytes
 GRACE = 10.0  # seconds that an answer to a long poll may be late
 
 
@@ -45,6 +48,7 @@ class Client:
 
     def __init__(self, token: str, base_url: str, base_file_url: str, timeout: float) -> None:
         self._pools = (_Transport(timeout, connection_pool_size=1), _Transport(timeout))
+        self._downloads = httpx.AsyncClient(verify=_tls(), timeout=timeout, headers={"Accept-Encoding": "identity"})
         self._bot = _RawBot(token, base_url, base_file_url, request=self._pools[1], get_updates_request=self._pools[0])
 
     async def call(self, method: str, params: dict[str, object], *, within: float | None = None) -> Any:
@@ -61,7 +65,27 @@ class Client:
             raise TelegramError("The answer to getUpdates is no list")
         return result
 
+    async def upload(self, method: str, params: dict[str, object], field: str, name: str, content: bytes) -> Any:
+        """``call`` with a file as the argument ``field``."""
+        return await self.call(method, {**params, field: InputFile(content, filename=name)})
+
+    async def download(self, file_id: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file that somebody has sent. Raises TelegramError, httpx.HTTPError."""
+        match await self.call("getFile", {"file_id": file_id}):
+            case {"file_path": str(path)}:
+                pass
+            case _:
+                raise TelegramError("The answer to getFile has no file_path")
+        async with self._downloads.stream("GET", f"{self._bot.base_file_url}/{quote(path)}") as answer:
+            if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                raise FloodError(_wait({}))
+            if answer.status_code != HTTPStatus.OK:
+                raise ServerError(answer.status_code, refused=True)
+            async for piece in answer.aiter_raw(PIECE):
+                yield piece
+
     async def close(self) -> None:
+        await self._downloads.aclose()
         for pool in self._pools:
             await pool.shutdown()
 

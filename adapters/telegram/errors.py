@@ -38,3 +38,15 @@ def translate(error: Exception) -> DeliveryError:
         if isinstance(error, kinds):
             return DeliveryError(message, permanent=permanent)
     return DeliveryError(message, uncertain=not isinstance(error.__cause__, _CERTAINLY_NOT_SENT))
+
+
+def unfetched(error: Exception) -> DeliveryError:
+    """What a failed download means for the file."""
+    if isinstance(error, httpx.HTTPError):
+        return DeliveryError(
+            f"The file did not come through: {type(error).__name__}"
+        )  # the rest might show the address
+    found = translate(error)
+    if isinstance(error, BadRequest) and "temporarily" in str(error).lower():
+        return DeliveryError(str(found))
+    return found

@@ -8,38 +8,59 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
+from typing import Any
 
 from adapters.markup import Run, Style, parse, split
-from bot.model import Button, ChatRef, OutboundMessage, Part
+from bot.model import Button, ChatRef, File, OutboundMessage, Part
 
 TEXT_LIMIT = 4096
+CAPTION_LIMIT = 1024
 CALLBACK_DATA_LIMIT = 64
 BUTTON_LIMIT = 100
 GENERAL_TOPIC = "1"
+PHOTO_LIMIT = 10 * 1000 * 1000
+PHOTO_TYPES = ("image/jpeg", "image/png")
 
 _TAGS = {"bold": "b", "italic": "i", "strike": "s", "code": "code", "quote": "blockquote"}
 
 
 def render(message: OutboundMessage) -> tuple[Part, ...]:
-    """One part for each call: an edit goes into the first, the reply reference too, the buttons hang on the last."""
-    texts = [html(piece) for piece in split(parse(message.text), TEXT_LIMIT, length)] or ["…"]
-    parts = []
-    for index, text in enumerate(texts):
-        params: dict[str, object] = {
-            "chat_id": _number(message.chat.chat_id) or message.chat.chat_id,
-            "text": text,
-            "parse_mode": "HTML",
-            "link_preview_options": {"is_disabled": True},
-        }
-        method = "sendMessage"
-        if index == 0 and (edited := _number(message.edit_of)):
-            method, params["message_id"] = "editMessageText", edited
+    """One part for each call, texts before files: an edit goes into the first, the reply reference too, the buttons hang on the
+    last. A text that is short enough is the caption of the first file.
+    """
+    edited = _number(message.edit_of)
+    runs, files = parse(message.text), message.attachments
+    pieces = list(split(runs, TEXT_LIMIT, length))
+    caption = None
+    if files and not edited and len(pieces) == 1 and length(pieces[0]) <= CAPTION_LIMIT:
+        caption, pieces = html(pieces[0]), []
+    calls = [_text(html(piece)) for piece in pieces] or ([] if files and not edited else [_text("…")])
+    calls += [_file(file, caption if index == 0 else None) for index, file in enumerate(files)]
+    for index, call in enumerate(calls):
+        params = call["params"]
+        params["chat_id"] = _number(message.chat.chat_id) or message.chat.chat_id
+        if index == 0 and edited:
+            call["method"], params["message_id"] = "editMessageText", edited
         else:
             params |= _place(message.chat, message.reply_to if index == 0 else None)
-        if index == len(texts) - 1 and message.buttons:
-            params["reply_markup"] = {"inline_keyboard": [[_key(button)] for button in message.buttons]}
-        parts.append(Part(message.chat, {"method": method, "params": params}))
-    return tuple(parts)
+    if message.buttons:
+        calls[-1]["params"]["reply_markup"] = {"inline_keyboard": [[_key(button)] for button in message.buttons]}
+    return tuple(Part(message.chat, call) for call in calls)
+
+
+def _text(text: str) -> dict[str, Any]:
+    params = {"text": text, "parse_mode": "HTML", "link_preview_options": {"is_disabled": True}}
+    return {"method": "sendMessage", "params": params}
+
+
+def _file(file: File, caption: str | None) -> dict[str, Any]:
+    """A photo is shown at once, but only where Telegram takes it for one."""
+    photo = file.media_type in PHOTO_TYPES and file.size <= PHOTO_LIMIT
+    return {
+        "method": "sendPhoto" if photo else "sendDocument",
+        "params": {"caption": caption, "parse_mode": "HTML"} if caption else {},
+        "file": {"key": file.key, "name": file.name},
+    }
 
 
 def length(runs: Sequence[Run]) -> int:

@@ -193,6 +193,8 @@ class Worker:
             done = await Effects(session, catalogue, situation, burst.rows, now).carry_out(outcome)
             after = done.conversation
             await session.conversations.save(after, now)
+            if done.tickets and after.ticket is not None:
+                await session.attachments.file(conversation.id, after.ticket)
             await session.inbox.mark_handled(tuple(r.id for r in burst.rows), now)
             for deletion in (r.message for r in burst.rows if r.message.deletion_of):
                 await session.inbox.mark_deleted(deletion.chat, deletion.deletion_of or "", now)

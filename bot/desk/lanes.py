@@ -1,5 +1,5 @@
 """The kinds of work that the engine wakes: a conversation with unhandled messages or with timers that have run out, a lane of the
-outbox with unsent messages.
+outbox with unsent messages, an attachment that is to be fetched.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from bot.storage.store import Store
 HANDLE = "handle"
 DELIVER = "deliver"
 CLOCK = "clock"
+FETCH = "fetch"
 
 
 async def waiting(store: Store, now: datetime) -> list[tuple[str, str]]:
@@ -19,8 +20,10 @@ async def waiting(store: Store, now: datetime) -> list[tuple[str, str]]:
         conversations = await session.inbox.waiting()
         lanes = await session.outbox.waiting()
         clocks = await session.timers.waiting(now)
+        attachments = await session.attachments.waiting(now)
     return [
         *((HANDLE, conversation) for conversation in conversations),
         *((DELIVER, lane) for lane in lanes),
         *((CLOCK, conversation) for conversation in clocks),
+        *((FETCH, str(attachment)) for attachment in attachments),
     ]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.desk.lanes import HANDLE
+from bot.desk.lanes import FETCH, HANDLE
+from bot.files.names import harmless
 from bot.model import InboundMessage
 from bot.ports import Clock, Engine
 from bot.storage.store import Store
@@ -37,9 +38,14 @@ class Receiver:
         )
 
     async def _stored(self, message: InboundMessage) -> str | None:
+        # From here on nobody ever sees the name that the sender has given a file.
+        files = tuple(replace(file, name=harmless(file.name, file.media_type)) for file in message.attachments)
+        message, now = replace(message, attachments=files), self.clock()
         async with self.store.transaction() as session:
-            conversation_id = await session.inbox.accept(message, self.clock())
+            conversation_id = await session.inbox.accept(message, now)
             if conversation_id is not None:
+                for attachment in await session.attachments.expect(conversation_id, message, now):
+                    await self.engine.wake(session, FETCH, str(attachment))
                 await self.engine.wake(session, HANDLE, conversation_id)
         return conversation_id
 

@@ -36,11 +36,12 @@ async def say(
     """
     adapter = adapters[conversation.chat.adapter]
     try:
-        parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons))
+        parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons, attachments=reply.files))
     except Exception as error:
         raise UnsayableError(f"{adapter.name} cannot show a reply: {error!r}") from error
+    said = "\n".join([*([reply.text] if reply.text.strip() else []), *(f"[{file.name}]" for file in reply.files)])
     drafts = tuple(
-        Draft(f"{key}:{n}", conversation.id, author, part, reply.text if n == 0 else "", correlation)
+        Draft(f"{key}:{n}", conversation.id, author, part, said if n == 0 else "", correlation)
         for n, part in enumerate(parts)
     )
     await session.outbox.add(drafts, now)

@@ -6,13 +6,14 @@ It must not know from which surface a person acts.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.effects import subject
+from bot.desk.files import passed_on
 from bot.desk.saying import say
 from bot.dialogue.speak import notice
 from bot.dialogue.voice import Reply
@@ -82,13 +83,17 @@ class Desk:
             await self._notice(case, "staff.taken", staff=staff.name)
             return case.ticket
 
-    async def reply(self, number: int, staff: Person, text: str) -> Ticket:
-        """Say ``text`` to the customer; taking the ticket over comes with it. Raises TicketError as ``take`` does."""
+    async def reply(self, number: int, staff: Person, text: str, files: Sequence[int] = ()) -> Ticket:
+        """Say ``text`` to the customer; taking the ticket over comes with it. Raises TicketError as ``take`` does.
+
+        ``files`` are attachments of the ticket that go along, in this order; raises AttachmentError for one that must not.
+        """
         async with self._case(number) as case:
             case = await self._taken(case, staff)
-            reply = Reply(text)
+            reply = Reply(text, files=await passed_on(case.session, case.ticket, files))
             await self._say(case, reply, Author.PERSON)
-            await self._event(case, "staff_replied", staff, {"text": text})
+            sent = {"files": ", ".join(file.name for file in reply.files)} if files else {}
+            await self._event(case, "staff_replied", staff, {"text": text, **sent})
             return case.ticket
 
     async def note(self, number: int, staff: Person, text: str) -> None:

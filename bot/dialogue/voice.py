@@ -13,7 +13,7 @@ from babel.dates import format_datetime, get_day_names
 
 from bot.agreement.calendar import Hours
 from bot.catalogue.catalogue import Catalogue
-from bot.model import Button, Language
+from bot.model import Button, File, Language
 
 _PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
 _MARKUP = re.compile(r"([\\`*_\[\]<>])")
@@ -29,6 +29,7 @@ class Reply:
 
     text: str
     buttons: tuple[Button, ...] = ()
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

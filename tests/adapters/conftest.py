@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from bot.storage.files import Folder
 from tests.adapters.platforms import Inbox, Platform
 from tests.adapters.slack_platform import Slack
 from tests.adapters.telegram_platform import Telegram
@@ -26,22 +28,27 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[Telegram]:
-    async with LoopbackTelegram().serve() as server:
-        yield Telegram(server)
+def files(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "files")
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[Slack]:
+async def telegram(files: Folder) -> AsyncIterator[Telegram]:
+    async with LoopbackTelegram().serve() as server:
+        yield Telegram(server, files)
+
+
+@pytest.fixture
+async def slack(files: Folder) -> AsyncIterator[Slack]:
     async with LoopbackSlack().serve() as server:
-        yield Slack(server)
+        yield Slack(server, files)
 
 
 @pytest.fixture(params=["telegram", "slack"])
-async def platform(request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
+async def platform(request: pytest.FixtureRequest, files: Folder) -> AsyncIterator[Platform]:
     if request.param == "telegram":
         async with LoopbackTelegram().serve() as telegram:
-            yield Telegram(telegram)
+            yield Telegram(telegram, files)
     else:
         async with LoopbackSlack().serve() as slack:
-            yield Slack(slack)
+            yield Slack(slack, files)

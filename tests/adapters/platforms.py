@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager, suppress
 from adapters.slack import SlackAdapter
 from adapters.telegram import TelegramAdapter
 from bot.errors import DatabaseError
-from bot.model import ChatRef, InboundMessage, OutboundMessage
+from bot.model import ChatRef, File, InboundMessage, OutboundMessage
+from bot.storage.files import Folder
 from tests.loopback.faults import Fault
 
 Adapter = TelegramAdapter | SlackAdapter
-TIMEOUT = 0.4  # of the adapters' calls in these tests
+TIMEOUT = 0.8  # of the adapters' calls in these tests
 
 
 class Inbox:
@@ -76,6 +77,7 @@ class Platform(ABC):
     chat: ChatRef
     thread: ChatRef
     unknown: ChatRef
+    files: Folder
 
     @abstractmethod
     def adapter(self, *, url: str | None = None, token: str | None = None) -> Adapter: ...
@@ -90,6 +92,8 @@ class Platform(ABC):
     async def say_again(self, message_id: str, text: str) -> None:
         """The platform delivers the same message anew, as if it were another delivery."""
 
+    @abstractmethod
+    async def say_with_file(self, text: str, name: str, media_type: str, content: bytes) -> None: ...
     @abstractmethod
     async def say_in_thread(self, text: str) -> None: ...
     @abstractmethod
@@ -115,6 +119,19 @@ class Platform(ABC):
     def fail_sending(self, fault: Fault) -> None: ...
     @abstractmethod
     def fail_starting(self, fault: Fault) -> None: ...
+    @abstractmethod
+    def fail_fetching(self, fault: Fault) -> None:
+        """The next download of a file meets ``fault``."""
+
+    @abstractmethod
+    def forget_files(self) -> None:
+        """The platform has no file any more that it had."""
+
+    @property
+    @abstractmethod
+    def shared(self) -> list[tuple[str, str, bytes]]:
+        """Of everything that was sent, in order: what readers see, and the name and the content of a file, if it is one."""
+
     @property
     @abstractmethod
     def sent(self) -> list[str]:
@@ -133,3 +150,12 @@ class Platform(ABC):
 
 async def deliver(adapter: Adapter, message: OutboundMessage) -> list[str]:
     return [await adapter.send(part) for part in adapter.render(message)]
+
+
+async def kept(platform: Platform, name: str, media_type: str, content: bytes) -> File:
+    """A file as the core keeps it, so that it can be sent."""
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield content
+
+    return File(await platform.files.put("c", whole()), name, media_type, len(content))

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.slack import SlackAdapter
 from bot.model import ChatRef
+from bot.storage.files import Folder
 from tests.adapters.platforms import TIMEOUT, Platform
 from tests.loopback.faults import Fault
 from tests.loopback.slack import BOT_USER, TEAM, LoopbackSlack
@@ -22,14 +23,20 @@ class Slack(Platform):
     thread = ChatRef("slack", f"{TEAM}:C1", "1600000000.000007")
     unknown = ChatRef("slack", f"{TEAM}:C999")
 
-    def __init__(self, server: LoopbackSlack) -> None:
-        self.server = server
+    def __init__(self, server: LoopbackSlack, files: Folder) -> None:
+        self.server, self.files = server, files
         self._numbers = itertools.count(10)
 
     def adapter(self, *, url: str | None = None, token: str | None = None, **more: float) -> SlackAdapter:
         api = f"{url or self.server.url}/api/"
         return SlackAdapter(
-            token or self.server.bot_token, self.server.app_token, base_url=api, timeout=TIMEOUT, pause=0.05, **more
+            token or self.server.bot_token,
+            self.server.app_token,
+            files=self.files,
+            base_url=api,
+            timeout=TIMEOUT,
+            pause=0.05,
+            **more,
         )
 
     @property
@@ -65,6 +72,14 @@ class Slack(Platform):
 
     async def say_again(self, message_id: str, text: str) -> None:
         self.server.push(self.event(html.escape(text, quote=False), message_id))
+
+    async def say_with_file(self, text: str, name: str, media_type: str, content: bytes) -> None:
+        ref = f"F{next(self._numbers)}"
+        address = f"{self.server.url}/files-pri/{ref}"
+        about = {"id": ref, "name": name, "mimetype": media_type, "size": len(content), "mode": "hosted"}
+        self.server.files[ref] = about | {"url_private": address, "url_private_download": address}
+        self.server.contents[ref] = content
+        self.server.push(self.event(text, self._ts(), subtype="file_share", files=[about]))
 
     async def say_in_thread(self, text: str) -> None:
         more = {"channel": "C1", "channel_type": "channel", "thread_ts": self.thread.thread_id}
@@ -134,6 +149,17 @@ class Slack(Platform):
 
     def fail_sending(self, fault: Fault) -> None:
         self.server.fail("chat.postMessage", fault)
+
+    def fail_fetching(self, fault: Fault) -> None:
+        self.server.fail("download", fault)
+
+    def forget_files(self) -> None:
+        self.server.files.clear()
+
+    @property
+    def shared(self) -> list[tuple[str, str, bytes]]:
+        texts = [(text, "", b"") for text in self.sent]
+        return texts + [(file["comment"], file["name"], file["content"]) for file in self.server.shared]
 
     def fail_starting(self, fault: Fault) -> None:
         self.server.fail("auth.test", fault)

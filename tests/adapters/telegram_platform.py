@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.telegram import TelegramAdapter
 from bot.model import ChatRef
+from bot.storage.files import Folder
 from tests.adapters.platforms import TIMEOUT, Platform, until
 from tests.loopback.faults import Fault
 from tests.loopback.telegram import LoopbackTelegram
@@ -20,14 +21,15 @@ class Telegram(Platform):
     thread = ChatRef("telegram", "-100", "7")
     unknown = ChatRef("telegram", "999")
 
-    def __init__(self, server: LoopbackTelegram) -> None:
-        self.server = server
+    def __init__(self, server: LoopbackTelegram, files: Folder) -> None:
+        self.server, self.files = server, files
         self._numbers = itertools.count(10)
 
     def adapter(self, *, url: str | None = None, token: str | None = None) -> TelegramAdapter:
         root = url or self.server.url
         return TelegramAdapter(
             token or self.server.token,
+            files=self.files,
             base_url=f"{root}/bot",
             base_file_url=f"{root}/file/bot",
             poll=5,
@@ -51,6 +53,14 @@ class Telegram(Platform):
 
     async def say_again(self, message_id: str, text: str) -> None:
         await self.server.push(message=self.message(text, int(message_id)))
+
+    async def say_with_file(self, text: str, name: str, media_type: str, content: bytes) -> None:
+        ref = f"file{next(self._numbers)}"
+        self.server.files[ref] = content
+        about = {"file_id": ref, "file_unique_id": "u", "file_name": name, "mime_type": media_type}
+        message = self.message("", next(self._numbers), caption=text, document=about | {"file_size": len(content)})
+        del message["text"]
+        await self.server.push(message=message)
 
     async def say_in_thread(self, text: str) -> None:
         opening = {"message_id": 7, "from": {"id": 42, "is_bot": True}, "forum_topic_created": {"name": "HD-000001"}}
@@ -115,6 +125,17 @@ class Telegram(Platform):
 
     def fail_sending(self, fault: Fault) -> None:
         self.server.fail("sendMessage", fault)
+
+    def fail_fetching(self, fault: Fault) -> None:
+        self.server.fail("download", fault)
+
+    def forget_files(self) -> None:
+        self.server.files.clear()
+
+    @property
+    def shared(self) -> list[tuple[str, str, bytes]]:
+        files = [(m["text"], m.get("file", {})) for m in self.server.sent.values()]
+        return [(text, file.get("name", ""), file.get("content", b"")) for text, file in files]
 
     def fail_starting(self, fault: Fault) -> None:
         self.server.fail("getMe", fault)

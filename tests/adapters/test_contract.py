@@ -11,9 +11,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.errors import DeliveryError, SettingsError
-from bot.model import Button, OutboundMessage, Part
-from tests.adapters.platforms import Inbox, Platform, deliver, running, until
+from bot.errors import DeliveryError, FileGoneError, SettingsError
+from bot.model import Attachment, Button, OutboundMessage, Part
+from tests.adapters.platforms import Inbox, Platform, deliver, kept, running, until
 from tests.loopback.faults import Fault
 
 # --- in ---------------------------------------------------------------------------------------------
@@ -307,3 +307,99 @@ async def test_sending_works_while_messages_arrive(platform: Platform, inbox: In
         await platform.settled()
     assert platform.sent == [f"Antwort {number}" for number in range(5)]
     assert list(itertools.chain(*platform.buttons())) == []
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+
+
+async def _sent_file(platform: Platform, inbox: Inbox, content: bytes, name: str = "Fehler ä.log") -> Attachment:
+    """What the adapter tells of a file that a customer has sent."""
+    async with running(platform.adapter(), inbox.receive):
+        await platform.say_with_file("Siehe Anhang", name, "text/plain", content)
+        [message] = await inbox.has(1)
+        await platform.settled()
+    assert message.text == "Siehe Anhang"
+    [attachment] = message.attachments
+    return attachment
+
+
+async def _fetched(platform: Platform, attachment: Attachment) -> bytes:
+    adapter = platform.adapter()
+    try:
+        return b"".join([piece async for piece in adapter.fetch(attachment)])
+    finally:
+        await adapter.close()
+
+
+async def test_a_file_arrives_described_and_is_fetched_on_its_own(platform: Platform, inbox: Inbox) -> None:
+    content = random.Random(1).randbytes(300_000)
+    attachment = await _sent_file(platform, inbox, content)
+    assert (attachment.name, attachment.media_type, attachment.size) == ("Fehler ä.log", "text/plain", 300_000)
+    assert await _fetched(platform, attachment) == content
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=503), Fault(status=429), Fault(cut=True)],
+    ids=["503", "429", "cut"],
+)
+async def test_a_download_that_fails_is_tried_again_and_never_half_taken(
+    platform: Platform, inbox: Inbox, fault: Fault
+) -> None:
+    attachment = await _sent_file(platform, inbox, bytes(200_000))
+    platform.fail_fetching(fault)
+    with pytest.raises(DeliveryError) as caught:
+        await _fetched(platform, attachment)
+    assert not caught.value.permanent
+    assert not [token for token in platform.tokens if token in str(caught.value)]
+    assert await _fetched(platform, attachment) == bytes(200_000)
+
+
+async def test_files_are_sent_in_order_with_the_text_as_the_caption_of_the_first(platform: Platform) -> None:
+    adapter = platform.adapter()
+    files = (
+        await kept(platform, 'Bild ä"1".png', "image/png", PNG),
+        await kept(platform, "anleitung.pdf", "application/pdf", b"%PDF-1.7 ..."),
+    )
+    ids = await deliver(adapter, OutboundMessage(platform.thread, "So **geht** es & <nicht> anders", attachments=files))
+    await adapter.close()
+    assert len(set(ids)) == 2
+    [(caption, first, content), (nothing, second, other)] = platform.shared
+    assert caption.replace("*", "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") == (
+        "So geht es & <nicht> anders"
+    )
+    assert (first.replace("%22", '"'), content) == ('Bild ä"1".png', PNG)
+    assert (nothing, second, other) == ("", "anleitung.pdf", b"%PDF-1.7 ...")
+
+
+async def test_a_long_text_comes_before_its_file_and_a_file_needs_no_text(platform: Platform) -> None:
+    adapter = platform.adapter()
+    file = await kept(platform, "a.log", "text/plain", b"log")
+    await deliver(adapter, OutboundMessage(platform.chat, "Wort. " * 2000, attachments=(file,)))
+    await deliver(adapter, OutboundMessage(platform.chat, "", attachments=(file,)))
+    await adapter.close()
+    shared = platform.shared
+    assert " ".join(text for text, _, _ in shared).split() == ["Wort."] * 2000
+    assert [name for _, name, _ in shared[-2:]] == ["a.log", "a.log"]
+    assert [name for _, name, _ in shared[:-2]] == [""] * (len(shared) - 2)
+
+
+async def test_buttons_are_there_whatever_is_attached(platform: Platform) -> None:
+    adapter = platform.adapter()
+    file = await kept(platform, "a.log", "text/plain", b"log")
+    await deliver(adapter, OutboundMessage(platform.chat, "Hilft das?", (Button("Ja", "yes"),), attachments=(file,)))
+    await adapter.close()
+    assert [button for row in platform.buttons() for button in row] == ["Ja"]
+    assert {name for _, name, _ in platform.shared} >= {"a.log"}
+
+
+async def test_a_file_that_is_gone_is_not_half_sent(platform: Platform) -> None:
+    adapter = platform.adapter()
+    file = await kept(platform, "a.log", "text/plain", b"log")
+    await platform.files.remove(file.key)
+    with pytest.raises(FileGoneError):
+        await deliver(adapter, OutboundMessage(platform.chat, "", attachments=(file,)))
+    await adapter.close()
+    assert platform.shared == []

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from adapters.slack.inbound import Me, plain, to_inbound
-from bot.model import Button, ChatRef, OutboundMessage
-from tests.adapters.platforms import Inbox, deliver, running, until
+from bot.errors import DeliveryError
+from bot.model import Attachment, Button, ChatRef, OutboundMessage
+from tests.adapters.platforms import Inbox, deliver, kept, running, until
 from tests.adapters.slack_platform import Slack
+from tests.loopback.faults import Fault
 from tests.loopback.slack import BOT_USER, TEAM
 
 ME = Me(TEAM, BOT_USER)
@@ -190,3 +192,78 @@ def test_a_forwarded_message_says_what_it_says() -> None:
     message = to_inbound(event(text="", attachments=[{"text": "Fehler 17", "fallback": "x"}]), ME)
     assert message is not None
     assert message.text == "Fehler 17"
+
+
+@pytest.mark.parametrize(
+    ("step", "fault", "uncertain"),
+    [
+        ("files.getUploadURLExternal", Fault(hang=True), False),
+        ("upload", Fault(status=500), False),
+        ("files.completeUploadExternal", Fault(status=429, retry_after=7), False),
+        ("files.completeUploadExternal", Fault(hang=True), True),
+    ],
+    ids=["no-ticket", "not-uploaded", "flood", "perhaps-shared"],
+)
+async def test_only_the_last_step_of_sharing_a_file_can_have_been_seen(
+    slack: Slack, step: str, fault: Fault, uncertain: bool
+) -> None:
+    slack.server.fail(step, fault)
+    adapter = slack.adapter()
+    file = await kept(slack, "a.log", "text/plain", b"log")
+    with pytest.raises(DeliveryError) as caught:
+        await deliver(adapter, OutboundMessage(slack.chat, "Siehe Anhang", attachments=(file,)))
+    assert (caught.value.uncertain, caught.value.permanent) == (uncertain, False)
+
+
+async def test_a_file_that_cannot_be_shared_in_this_channel_is_a_permanent_failure(slack: Slack) -> None:
+    file = await kept(slack, "a.log", "text/plain", b"log")
+    with pytest.raises(DeliveryError) as caught:
+        await deliver(slack.adapter(), OutboundMessage(slack.unknown, "", attachments=(file,)))
+    assert (caught.value.uncertain, caught.value.permanent) == (False, True)
+
+
+async def _failure(slack: Slack, ref: str) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        _ = [piece async for piece in slack.adapter().fetch(Attachment("a.log", "text/plain", 3, ref))]
+    return caught.value
+
+
+async def test_a_missing_scope_is_waited_for(slack: Slack, inbox: Inbox) -> None:
+    async with running(slack.adapter(), inbox.receive):
+        await slack.say_with_file("Siehe Anhang", "a.log", "text/plain", b"log")
+        [message] = await inbox.has(1)
+        await slack.settled()
+    slack.server.may_read = False
+    refused = await _failure(slack, message.attachments[0].ref)
+    assert not refused.permanent
+    slack.server.may_read = True
+    assert [piece async for piece in slack.adapter().fetch(message.attachments[0])] == [b"log"]
+
+
+async def test_a_page_to_sign_in_is_not_the_file(slack: Slack) -> None:
+    address = f"{slack.server.url}/files-pri/F1"
+    slack.server.files["F1"] = {"id": "F1", "mimetype": "text/plain", "url_private": address}
+    slack.server.contents["F1"] = b"log"
+    slack.server.sign_in = True
+    failure = await _failure(slack, "F1")
+    assert "files:read" in str(failure)
+    assert not failure.permanent
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/f",
+        "http://files.slack.com/f",
+        "https://slack.com.evil.example/f",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+async def test_the_token_never_goes_where_slack_is_not(slack: Slack, address: str) -> None:
+    slack.server.files["F1"] = {"id": "F1", "mode": "external", "url_private": address}
+    assert (await _failure(slack, "F1")).permanent
+
+
+async def test_a_file_that_was_deleted_meanwhile_is_given_up(slack: Slack) -> None:
+    assert (await _failure(slack, "F404")).permanent

@@ -10,8 +10,8 @@ import pytest
 
 from adapters.telegram.inbound import Me, to_inbound
 from bot.errors import DeliveryError
-from bot.model import Button, ChatRef, OutboundMessage
-from tests.adapters.platforms import Inbox, deliver, running, until
+from bot.model import Attachment, Button, ChatRef, OutboundMessage
+from tests.adapters.platforms import Inbox, deliver, kept, running, until
 from tests.adapters.telegram_platform import Telegram
 from tests.loopback.faults import Fault
 
@@ -173,3 +173,68 @@ def test_an_action_that_telegram_would_refuse_is_refused_before(telegram: Telegr
 def test_the_general_topic_is_not_addressed_by_number(telegram: Telegram) -> None:
     [part] = telegram.adapter().render(OutboundMessage(ChatRef("telegram", "-100", "1"), "Hallo"))
     assert "message_thread_id" not in str(part.payload)
+
+
+async def test_a_picture_is_sent_as_a_photo_and_as_a_file_where_telegram_takes_it_for_none(telegram: Telegram) -> None:
+    adapter = telegram.adapter()
+    picture = await kept(telegram, "a.png", "image/png", b"\x89PNG\r\n\x1a\n...")
+    await deliver(adapter, OutboundMessage(telegram.chat, "", attachments=(picture,)))
+    telegram.server.long_photos = True
+    await deliver(adapter, OutboundMessage(telegram.chat, "Lang", attachments=(picture,)))
+    await adapter.close()
+    assert [message["file"]["method"] for message in telegram.server.sent.values()] == ["sendPhoto", "sendDocument"]
+    assert telegram.shared[1][0] == "Lang"
+
+
+@pytest.mark.parametrize(
+    ("fault", "uncertain"), [(Fault(hang=True), True), (Fault(status=503), False)], ids=["time-out", "refused"]
+)
+async def test_a_failed_upload_says_what_is_known(telegram: Telegram, fault: Fault, uncertain: bool) -> None:
+    telegram.server.fail("sendDocument", fault)
+    adapter = telegram.adapter()
+    file = await kept(telegram, "a.log", "text/plain", b"log")
+    with pytest.raises(DeliveryError) as caught:
+        await deliver(adapter, OutboundMessage(telegram.chat, "", attachments=(file,)))
+    await adapter.close()
+    assert (caught.value.uncertain, caught.value.permanent) == (uncertain, False)
+
+
+async def test_a_file_goes_into_the_supergroup_that_its_group_has_become(telegram: Telegram) -> None:
+    telegram.server.chats.add(-200)
+    telegram.server.migrated[-100] = -200
+    adapter = telegram.adapter()
+    file = await kept(telegram, "a.log", "text/plain", b"log")
+    await deliver(adapter, OutboundMessage(telegram.thread, "", attachments=(file,)))
+    await adapter.close()
+    assert [chat for chat, _ in telegram.server.sent] == [-200]
+
+
+async def _failure(telegram: Telegram, ref: str) -> DeliveryError:
+    adapter = telegram.adapter()
+    with pytest.raises(DeliveryError) as caught:
+        _ = [piece async for piece in adapter.fetch(Attachment("a.log", "text/plain", 3, ref))]
+    await adapter.close()
+    return caught.value
+
+
+async def test_what_telegram_calls_temporary_is_tried_again_and_what_is_too_big_for_it_is_given_up(
+    telegram: Telegram,
+) -> None:
+    assert not (await _failure(telegram, "unknown")).permanent
+    telegram.server.files["huge"] = bytes((20 << 20) + 1)
+    assert (await _failure(telegram, "huge")).permanent
+
+
+async def test_an_album_is_several_messages_each_with_its_file(telegram: Telegram, inbox: Inbox) -> None:
+    async with running(telegram.adapter(), inbox.receive):
+        for number in range(3):
+            sizes = [
+                {"file_id": f"{size}{number}", "file_unique_id": "u", "file_size": 9} for size in ("small", "large")
+            ]
+            post = telegram.message("", 90 + number, photo=sizes, media_group_id="album")
+            del post["text"]
+            await telegram.server.push(message=post | ({"caption": "So sieht es aus"} if number == 0 else {}))
+        album = await inbox.has(3)
+        await telegram.settled()
+    assert [message.text for message in album] == ["So sieht es aus", "", ""]
+    assert [file.ref for message in album for file in message.attachments] == ["large0", "large1", "large2"]

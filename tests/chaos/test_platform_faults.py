@@ -16,6 +16,7 @@ from adapters.telegram import TelegramAdapter
 from bot.bootstrap import App, build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
+from bot.storage.files import Folder
 from tests.conftest import TestDatabase
 from tests.fakes import FakeClassifier
 from tests.integration.desk import until
@@ -37,6 +38,7 @@ async def _running(
 ) -> AsyncIterator[App]:
     adapter = TelegramAdapter(
         server.token,
+        files=Folder(folder / "files"),
         base_url=f"{server.url}/bot",
         base_file_url=f"{server.url}/file/bot",
         poll=5,

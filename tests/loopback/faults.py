@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """What the next call of a method meets: ``status`` as an answer, ``hang`` after doing it, ``drop`` before doing it."""
+    """What the next call of a method meets: ``status`` as an answer, ``hang`` after doing it, ``drop`` before doing it, ``cut``
+    in the middle of the answer (of a download)."""
 
     status: int = 0
     retry_after: int = 0
     hang: bool = False
     drop: bool = False
     html: bool = False
+    cut: bool = False

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
 from tests.loopback.slack_blocks import Refusal, check_blocks, check_escapes
 
@@ -47,12 +48,32 @@ METHODS: Mapping[str, Mapping[str, tuple[type, bool]]] = {
 }
 
 
+# These take no JSON: their arguments stand in the address or in a form.
+FORMS: Mapping[str, Mapping[str, tuple[type, bool]]] = {
+    "files.getUploadURLExternal": {"filename": (str, True), "length": (int, True), "alt_txt": (str, False)},
+    "files.completeUploadExternal": {
+        "files": (list, True),
+        "channel_id": (str, False),
+        "thread_ts": (str, False),
+        "initial_comment": (str, False),
+    },
+    "files.info": {"file": (str, True), "count": (int, False), "page": (int, False)},
+}
+_KNOWN = {**METHODS, **FORMS}
+UPLOAD_LIMIT = 1 << 30
+
+
 @dataclass
 class LoopbackSlack:
     bot_token: str = "xoxb-loopback"
     app_token: str = "xapp-loopback"
     channels: set[str] = field(default_factory=lambda: {"D1", "C1"})
     archived: set[str] = field(default_factory=set)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)  # shared by people: id -> what files.info tells
+    contents: dict[str, bytes] = field(default_factory=dict)
+    shared: list[dict[str, Any]] = field(default_factory=list)  # by us: name, content, channel, thread, comment
+    may_read: bool = True  # the scope files:read
+    sign_in: bool = False  # downloads show a page to sign in instead
     ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
     attempts: int = 20
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -66,6 +87,7 @@ class LoopbackSlack:
 
     def __post_init__(self) -> None:
         self._tickets: set[str] = set()
+        self._uploads: dict[str, dict[str, Any]] = {}
         self._acks: dict[str, asyncio.Event] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._count = itertools.count(1)
@@ -109,8 +131,11 @@ class LoopbackSlack:
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[LoopbackSlack]:
-        app = web.Application()
+        app = web.Application(client_max_size=UPLOAD_LIMIT)
         app.router.add_post("/api/{method}", self._handle)
+        app.router.add_get("/api/{method}", self._handle)
+        app.router.add_post("/upload/v1/{file}", self._upload)
+        app.router.add_get("/files-pri/{file}", self._download)
         app.router.add_get("/link", self._link)
         runner = web.AppRunner(app, shutdown_timeout=0.01)
         await runner.setup()
@@ -132,6 +157,8 @@ class LoopbackSlack:
         params: dict[str, Any] = (
             await request.json() if request.content_type == "application/json" else dict(await request.post())
         )
+        json_ = request.content_type == "application/json" or method not in FORMS
+        params = {**request.query, **params}
         self.calls.append((method, params))
         fault = self.faults[method].popleft() if self.faults[method] else Fault()
         if fault.drop:
@@ -141,6 +168,10 @@ class LoopbackSlack:
         if fault.status:
             return _failed(fault)
         try:
+            if not json_:
+                params = _form(params, FORMS[method])
+            elif method in FORMS:
+                raise Refusal("invalid_arguments")
             answer = self._do(method, params, request.headers.get("Authorization", "").removeprefix("Bearer "))
         except Refusal as refusal:
             return web.json_response({"ok": False, "error": str(refusal)})
@@ -149,11 +180,11 @@ class LoopbackSlack:
         return web.json_response({"ok": True, **answer})
 
     def _do(self, method: str, params: dict[str, Any], token: str) -> dict[str, Any]:
-        if method not in METHODS:
+        if method not in _KNOWN:
             raise Refusal("unknown_method")
         if token != (self.app_token if method == "apps.connections.open" else self.bot_token):
             raise Refusal("invalid_auth")
-        known = METHODS[method]
+        known = _KNOWN[method]
         if set(params) - set(known) or any(required and name not in params for name, (_, required) in known.items()):
             raise Refusal("invalid_arguments")
         if any(not isinstance(value, known[name][0]) for name, value in params.items()):
@@ -171,6 +202,20 @@ class LoopbackSlack:
                 ticket = f"ticket{next(self._count)}"
                 self._tickets.add(ticket)
                 return {"url": f"{self.url.replace('http', 'ws', 1)}/link?ticket={ticket}"}
+            case "files.getUploadURLExternal":
+                if params["length"] < 1:
+                    raise Refusal("missing_argument")
+                file = f"FUP{next(self._count)}"
+                self._uploads[file] = {"name": params["filename"], "length": params["length"]}
+                return {"upload_url": f"{self.url}/upload/v1/{file}", "file_id": file}
+            case "files.completeUploadExternal":
+                return self._complete(params)
+            case "files.info":
+                if not self.may_read:
+                    raise Refusal("missing_scope")
+                if params["file"] not in self.files:
+                    raise Refusal("file_not_found")
+                return {"file": self.files[params["file"]]}
             case "chat.postMessage":
                 return self._store(params, f"1700000000.{next(self._count):06d}", 40_000)
             case _:
@@ -178,11 +223,50 @@ class LoopbackSlack:
                     raise Refusal("message_not_found")
                 return self._store(params, params["ts"], 4_000)
 
-    def _store(self, params: dict[str, Any], ts: str, limit: int) -> dict[str, Any]:
-        if params["channel"] not in self.channels:
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        self.calls.append(("upload", {}))
+        fault = self.faults["upload"].popleft() if self.faults["upload"] else Fault()
+        if fault.status:
+            return web.Response(status=fault.status)
+        upload = self._uploads.get(request.match_info["file"])
+        content = await request.read()
+        if upload is None or "Authorization" in request.headers or len(content) != upload["length"]:
+            return web.Response(status=400, text="not what was asked for")
+        upload["content"] = content
+        return web.Response(text=f"OK - {len(content)}")
+
+    def _complete(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Every file once, and only when all of it has been uploaded."""
+        channel = self._channel(params["channel_id"])
+        if not re.fullmatch(r"\d{10}\.\d{6}", params.get("thread_ts", "1700000000.000000")):
+            raise Refusal("invalid_thread_ts")
+        check_escapes(params.get("initial_comment", ""))
+        for file in params["files"]:
+            if set(file) - {"id", "title", "highlight_type"} or "content" not in self._uploads.get(file["id"], {}):
+                raise Refusal("file_not_found")
+        for index, file in enumerate(params["files"]):
+            comment = params.get("initial_comment", "") if index == 0 else ""
+            where = {"channel": channel, "thread_ts": params.get("thread_ts"), "comment": comment}
+            self.shared.append(self._uploads.pop(file["id"]) | where)
+        return {"files": [{"id": file["id"], "title": file.get("title", "")} for file in params["files"]]}
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        fault = self.faults["download"].popleft() if self.faults["download"] else Fault()
+        if fault.status:
+            return web.Response(status=fault.status)
+        if request.headers.get("Authorization") != f"Bearer {self.bot_token}" or self.sign_in:
+            return web.Response(text="<html>Sign in</html>", content_type="text/html")  # with status 200, as Slack does
+        return await sent_out(request, self.contents[request.match_info["file"]], fault)
+
+    def _channel(self, channel: str) -> str:
+        if channel not in self.channels:
             raise Refusal("channel_not_found")
-        if params["channel"] in self.archived:
+        if channel in self.archived:
             raise Refusal("is_archived")
+        return channel
+
+    def _store(self, params: dict[str, Any], ts: str, limit: int) -> dict[str, Any]:
+        self._channel(params["channel"])
         if not re.fullmatch(r"\d{10}\.\d{6}", params.get("thread_ts", ts)):
             raise Refusal("invalid_thread_ts")
         if not params["text"].strip():
@@ -245,6 +329,16 @@ class LoopbackSlack:
                     await acked.wait()
                     self.acknowledged.append(name)
                     return
+
+
+def _form(params: dict[str, Any], known: Mapping[str, tuple[type, bool]]) -> dict[str, Any]:
+    """Arguments of a form are texts: numbers and lists are written out in them."""
+    try:
+        return {
+            name: value if known.get(name, (str,))[0] is str else json.loads(value) for name, value in params.items()
+        }
+    except ValueError:
+        raise Refusal("invalid_arguments") from None
 
 
 def _failed(fault: Fault) -> web.Response:

@@ -16,10 +16,23 @@ from typing import Any, Literal
 from aiohttp import web
 from telegram.constants import UpdateType
 
+from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
 from tests.loopback.telegram_markup import Refusal, check_keyboard, visible
 
-Kind = Literal["integer", "string", "boolean", "list", "object", "chat"]
+Kind = Literal["integer", "string", "boolean", "list", "object", "chat", "file"]
+
+_CAPTIONED: Mapping[str, tuple[Kind, bool]] = {
+    "chat_id": ("chat", True),
+    "message_thread_id": ("integer", False),
+    "caption": ("string", False),
+    "parse_mode": ("string", False),
+    "disable_notification": ("boolean", False),
+    "protect_content": ("boolean", False),
+    "reply_parameters": ("object", False),
+    "reply_markup": ("object", False),
+}
+DOWNLOAD_LIMIT, UPLOAD_LIMIT, PHOTO_LIMIT = 20 << 20, 50 << 20, 10 << 20
 
 # method -> argument -> (kind, required); what Bot API 10.0 documents for the methods that the adapter may use
 METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
@@ -41,6 +54,13 @@ METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
         "reply_parameters": ("object", False),
         "reply_markup": ("object", False),
     },
+    "sendPhoto": {"photo": ("file", True), **_CAPTIONED, "has_spoiler": ("boolean", False)},
+    "sendDocument": {
+        "document": ("file", True),
+        **_CAPTIONED,
+        "disable_content_type_detection": ("boolean", False),
+    },
+    "getFile": {"file_id": ("string", True)},
     "editMessageText": {
         "chat_id": ("chat", True),
         "message_id": ("integer", True),
@@ -68,6 +88,8 @@ class LoopbackTelegram:
     migrated: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sent: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    long_photos: bool = False  # refuses every photo for its measures
     presses: set[str] = field(default_factory=set)
     answered: list[str] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
@@ -104,8 +126,9 @@ class LoopbackTelegram:
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[LoopbackTelegram]:
-        app = web.Application()
+        app = web.Application(client_max_size=UPLOAD_LIMIT + (1 << 16))
         app.router.add_post("/bot{token}/{method}", self._handle)
+        app.router.add_get("/file/bot{token}/{path:.+}", self._download)
         runner = web.AppRunner(app, shutdown_timeout=0.01)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -150,10 +173,32 @@ class LoopbackTelegram:
                 return await self._updates(params)
             case "sendMessage":
                 return self._send(params)
+            case "sendPhoto" | "sendDocument":
+                return self._send_file(method, params)
+            case "getFile":
+                return self._file(params["file_id"])
             case "editMessageText":
                 return self._edit(params)
             case _:
                 return self._answer(params)
+
+    def _file(self, file_id: str) -> dict[str, Any]:
+        content = self.files.get(file_id)
+        if content is None:
+            raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        if len(content) > DOWNLOAD_LIMIT:
+            raise Refusal(400, "Bad Request: file is too big")
+        path = f"documents/{file_id} ü.bin"  # nobody promises that it needs no escaping
+        return {"file_id": file_id, "file_unique_id": "u", "file_size": len(content), "file_path": path}
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        fault = self.faults["download"].popleft() if self.faults["download"] else Fault()
+        if fault.status:
+            return web.Response(status=fault.status)
+        file_id = request.match_info["path"].removeprefix("documents/").removesuffix(" ü.bin")
+        if request.match_info["token"] != self.token or file_id not in self.files:
+            return web.json_response({"ok": False, "error_code": 404, "description": "Not Found"}, status=404)
+        return await sent_out(request, self.files[file_id], fault)
 
     async def _updates(self, params: dict[str, Any]) -> list[dict[str, Any]]:
         self._poller += 1
@@ -179,6 +224,32 @@ class LoopbackTelegram:
                     continue
 
     def _send(self, params: dict[str, Any]) -> dict[str, Any]:
+        chat = self._place(params)
+        self._next_message += 1
+        return self._store(chat, self._next_message, params)
+
+    def _send_file(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Refuses what Telegram documents that it refuses: nothing in it, too much, no picture, too long a caption."""
+        chat = self._place(params)
+        upload = params.pop("photo" if method == "sendPhoto" else "document")
+        content = upload.file.read()
+        if not content:
+            raise Refusal(400, "Bad Request: file must be non-empty")
+        if method == "sendPhoto":
+            if len(content) > PHOTO_LIMIT:
+                raise Refusal(400, "Bad Request: too big for a photo")
+            if not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+                raise Refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")
+            if self.long_photos:
+                raise Refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+        caption = self._text(params, params.get("caption", ""), 1024)
+        self._next_message += 1
+        number = self._next_message
+        file = {"method": method, "name": upload.filename, "content": content}
+        self.sent[chat, number] = {"text": caption, "params": params, "file": file}
+        return {"message_id": number, "date": 1700000000, "chat": {"id": chat, "type": "private"}, "caption": caption}
+
+    def _place(self, params: dict[str, Any]) -> int:
         chat = self._chat(params["chat_id"])
         topic = params.get("message_thread_id")
         if topic is not None and (chat, topic) not in self.topics:
@@ -190,8 +261,7 @@ class LoopbackTelegram:
             and not quoted.get("allow_sending_without_reply")
         ):
             raise Refusal(400, "Bad Request: message to be replied not found")
-        self._next_message += 1
-        return self._store(chat, self._next_message, params)
+        return chat
 
     def _edit(self, params: dict[str, Any]) -> dict[str, Any]:
         chat = self._chat(params["chat_id"])
@@ -205,16 +275,20 @@ class LoopbackTelegram:
         return self._store(chat, params["message_id"], params)
 
     def _store(self, chat: int, number: int, params: dict[str, Any]) -> dict[str, Any]:
-        if params.get("parse_mode", "HTML") != "HTML":
-            raise Refusal(400, "Bad Request: unsupported parse_mode")
-        text = visible(params["text"]) if "parse_mode" in params else params["text"]
+        text = self._text(params, params["text"], 4096)
         if not text.strip():
             raise Refusal(400, "Bad Request: message text is empty")
-        if len(text.encode("utf-16-le")) // 2 > 4096:
-            raise Refusal(400, "Bad Request: message is too long")
-        check_keyboard(params.get("reply_markup"))
         self.sent[chat, number] = {"text": text, "params": params}
         return {"message_id": number, "date": 1700000000, "chat": {"id": chat, "type": "private"}, "text": text}
+
+    def _text(self, params: dict[str, Any], text: str, limit: int) -> str:
+        if params.get("parse_mode", "HTML") != "HTML":
+            raise Refusal(400, "Bad Request: unsupported parse_mode")
+        text = visible(text) if "parse_mode" in params else text
+        if len(text.encode("utf-16-le")) // 2 > limit:
+            raise Refusal(400, f"Bad Request: message {'caption ' if limit < 4096 else ''}is too long")
+        check_keyboard(params.get("reply_markup"))
+        return text
 
     def _answer(self, params: dict[str, Any]) -> bool:
         if params["callback_query_id"] not in self.presses:
@@ -264,6 +338,11 @@ def _checked(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(name: str, kind: Kind, value: Any) -> Any:
     """An argument comes as JSON, or as a form field that holds JSON."""
+    if kind == "file":
+        # By its id or by an address would do, too, for Telegram; but not for what only we have.
+        if not isinstance(value, web.FileField):
+            raise Refusal(400, f"Bad Request: there is no {name} in the request")
+        return value
     types: dict[str, type] = {"integer": int, "chat": int, "boolean": bool, "list": list, "object": dict, "string": str}
     if kind != "string" and isinstance(value, str):
         try:

@@ -1,0 +1,175 @@
+"""Fetches the files that came with accepted messages, each in a lane of its own, so that none ever holds up a conversation.
+
+Fetching and keeping happen outside any transaction; then one transaction marks the file. A crash before it is made good by fetching
+once more: the same content is kept under the same key. It must not know any platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.catalogue.catalogue import Catalogue
+from bot.desk.saying import UnsayableError, say
+from bot.dialogue.speak import notice
+from bot.errors import DeliveryError, FilesError
+from bot.files.contents import Inspector, RefusedError
+from bot.files.names import harmless
+from bot.model import Attachment, Author, Language, Mode, ticket_key
+from bot.ports import ChatAdapter, Clock, Engine, Files, FileSource
+from bot.storage.attachments import ERASING, EXPECTED, FAILED, REFUSED, STORED, Filed
+from bot.storage.store import Session, Store
+
+log = structlog.get_logger(__name__)
+
+BASE = timedelta(seconds=5)
+CAP = timedelta(minutes=30)
+GIVE_UP_AFTER = timedelta(hours=24)
+ELSEWHERE = timedelta(minutes=5)
+WITHIN = 600.0
+"""Seconds that one file may take."""
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Handles the lanes of the kind FETCH, which are ids of attachments. ``most`` is in bytes, ``jitter`` gives 0 to 1."""
+
+    store: Store
+    engine: Engine
+    adapters: Mapping[str, ChatAdapter]
+    files: Files
+    catalogue: Callable[[], Catalogue]
+    clock: Clock
+    most: int
+    default_language: Language
+    jitter: random.Random
+
+    async def __call__(self, lane: str) -> timedelta | None:
+        """Fetch, or remove, one file. Returns when to try again, None when there is nothing left to do about it."""
+        async with self.store.snapshot() as session:
+            filed = await session.attachments.get(int(lane))
+        if filed is None or filed.state not in (EXPECTED, ERASING):
+            return None
+        if filed.retry_at is not None and (wait := filed.retry_at - self.clock()) > timedelta():
+            return wait
+        if filed.state == ERASING:
+            await remove(self.store, self.files, filed)
+            return None
+        adapter = self.adapters.get(filed.adapter)
+        if adapter is None:
+            return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
+        try:
+            async with asyncio.timeout(WITHIN):
+                await self._fetch(filed, adapter)
+        except RefusedError as error:
+            await self._given_up(filed, REFUSED, error.reason, str(error))
+        except DeliveryError as error:
+            return await self._not_fetched(filed, error)
+        except (FilesError, TimeoutError) as error:
+            return await self._not_fetched(filed, DeliveryError(str(error) or "It took too long."))
+        except Exception as error:
+            log.error("fetch_broke", attachment=filed.id, error=repr(error))
+            return await self._not_fetched(filed, DeliveryError(repr(error)))
+        return None
+
+    async def _fetch(self, filed: Filed, adapter: ChatAdapter) -> None:
+        if not isinstance(adapter, FileSource):
+            raise DeliveryError(f"No files come through {adapter.name}.", permanent=True)
+        if filed.size is not None and filed.size > self.most:
+            raise RefusedError("too_large")
+        inspector = Inspector(self.most)
+        async with aclosing(adapter.fetch(Attachment(filed.name, filed.told, filed.size, filed.ref))) as chunks:
+            key = await self.files.put(filed.conversation_id, inspector.passing(chunks))
+        finding = inspector.finding(filed.name, filed.told)
+        async with self.store.transaction() as session:
+            stored = await session.attachments.settle(
+                filed,
+                STORED,
+                self.clock(),
+                name=harmless(filed.name, finding.media_type),
+                found=finding.media_type,
+                size=finding.size,
+                hash=key.rpartition("/")[2],
+                danger=finding.danger,
+                error=None,
+            )
+            if stored:
+                data = {"size": finding.size, "media_type": finding.media_type, "danger": finding.danger}
+                await self._event(session, filed, "file_stored", data)
+        if stored:
+            log.info("file_stored", attachment=filed.id, attempt=filed.attempts + 1, bytes=finding.size)
+        else:
+            await self._not_wanted(key, filed)
+
+    async def _not_wanted(self, key: str, filed: Filed) -> None:
+        """It was erased while it was under way, unless another process has fetched it at the same time."""
+        async with self.store.snapshot() as session:
+            kept = await session.attachments.of_conversation(filed.conversation_id)
+        if key not in {each.key for each in kept if each.state == STORED}:
+            await self.files.remove(key)
+
+    async def _not_fetched(self, filed: Filed, error: DeliveryError) -> timedelta | None:
+        now = self.clock()
+        if error.permanent or now - filed.created_at > GIVE_UP_AFTER:
+            await self._given_up(filed, FAILED, "failed", str(error))
+            return None
+        ceiling = min(CAP, BASE * 2.0 ** min(filed.attempts, 16))
+        delay = error.retry_after or max(ceiling * self.jitter.random(), timedelta(seconds=1))
+        async with self.store.transaction() as session:
+            await session.attachments.put_off(filed, str(error), now + delay)
+        log.warning(
+            "fetch_put_off", attachment=filed.id, attempt=filed.attempts + 1, error=str(error), again=delay.seconds
+        )
+        return delay
+
+    async def _given_up(self, filed: Filed, state: str, reason: str, error: str) -> None:
+        """Staff see it with the ticket; the customer hears of it too, unless a person has the word, who then tells them."""
+        async with self.store.transaction() as session:
+            conversation = await session.conversations.get(filed.conversation_id, lock=True)
+            if not await session.attachments.settle(filed, state, self.clock(), error=error):
+                return
+            await self._event(session, filed, f"file_{state}", {"error": error})
+            if conversation.mode is not Mode.HUMAN:
+                ticket = ticket_key(conversation.ticket) if conversation.ticket else ""
+                language = conversation.language or self.default_language
+                size = str(self.most >> 20)
+                reply = notice(self.catalogue(), language, f"file.{reason}", ticket, file=filed.name, size=size)
+                with suppress(UnsayableError):  # staff see it all the same
+                    await say(
+                        session,
+                        self.engine,
+                        self.adapters,
+                        conversation,
+                        reply,
+                        author=Author.NOTICE,
+                        key=f"file:{filed.id}",
+                        correlation=conversation.id,
+                        now=self.clock(),
+                    )
+        log.warning(f"file_{state}", attachment=filed.id, error=error)
+
+    async def _event(self, session: Session, filed: Filed, kind: str, data: Mapping[str, object]) -> None:
+        await session.events.add(
+            kind,
+            actor="bot",
+            now=self.clock(),
+            conversation_id=filed.conversation_id,
+            ticket=filed.ticket,
+            data={"attachment": filed.id, "name": filed.name, **data},
+        )
+
+
+async def remove(store: Store, files: Files, filed: Filed) -> None:
+    """Remove the bytes of an attachment that is being erased, unless another one needs them."""
+    async with store.snapshot() as session:
+        shared = await session.attachments.shared(filed)
+    if filed.key is not None and not shared:
+        await files.remove(filed.key)
+    async with store.transaction() as session:
+        await session.attachments.erased(filed)
