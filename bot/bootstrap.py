@@ -107,7 +107,7 @@ class App:
             await asyncio.sleep(HEARTBEAT)
 
     async def run(self, heartbeat: Path) -> None:
-        """Run all adapters until a signal or a cancellation asks to stop."""
+        """Run all adapters until a signal or a cancellation asks to stop. Raises SettingsError."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):
@@ -122,12 +122,13 @@ class App:
         loop.add_signal_handler(signal.SIGHUP, reload)
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
         routes = web.offered(self.adapters.values())
+        listening = web.bound(*self.web) if routes else None
         async with self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
             tasks.append(group.create_task(self.knowledge.watch()))
-            if routes:
-                tasks.append(group.create_task(web.serve(routes, *self.web)))
+            if listening is not None:
+                tasks.append(group.create_task(web.serve(routes, listening)))
             await stop.wait()
             log.info("stopping")
             for task in tasks:
