@@ -28,11 +28,14 @@ from bot.config import Settings
 from bot.delivery import Delivery
 from bot.desk.fetch import Fetcher
 from bot.desk.gather import Gathering
+from bot.desk.habits import Habits
 from bot.desk.handle import Worker
+from bot.desk.ladder import Ladder
 from bot.desk.lanes import CLOCK, DELIVER, FETCH, HANDLE, waiting
 from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
+from bot.desk.watch import Watch
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
@@ -225,6 +228,7 @@ def _joined(
         adapters = [*(_adapter(name, settings, files) for name in settings.adapter_names), *mail(settings)]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     understanding = Understanding()
+    watch, habits = Watch(ladder(settings)), habits_of(settings)
 
     async def handle(lane: str) -> timedelta | None:
         return await worker(lane)
@@ -251,9 +255,10 @@ def _joined(
         clock=clock,
         burst=settings.burst,
         default_language=settings.default_language,
-        gather=Gathering(settings.identify, settings.patience),
+        gather=Gathering(settings.identify, settings.patience, timedelta(days=settings.reopen_days)),
+        watch=watch,
     )
-    clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language)
+    clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language, watch)
     delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
     fetcher = Fetcher(
         store=store,
@@ -266,9 +271,32 @@ def _joined(
         default_language=settings.default_language,
         jitter=random.Random(),  # noqa: S311  (as above)
     )
-    desk = Desk(store, engine, by_name, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
+    desk = Desk(
+        store,
+        engine,
+        by_name,
+        lambda: knowledge.in_force.catalogue,
+        clock,
+        settings.default_language,
+        habits,
+        watch,
+    )
     address = (settings.web_host, settings.web_port)
     return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, address, by_name)
+
+
+def ladder(settings: Settings) -> Ladder:
+    return Ladder(
+        timedelta(minutes=settings.remind_minutes),
+        timedelta(minutes=settings.raise_minutes),
+        timedelta(minutes=settings.second_chat_minutes),
+    )
+
+
+def habits_of(settings: Settings) -> Habits:
+    return Habits(
+        timedelta(seconds=settings.undo_seconds), timedelta(days=settings.close_days), settings.staff_language
+    )
 
 
 def _adapter(name: str, settings: Settings, files: Files) -> ChatAdapter:

@@ -7,22 +7,23 @@ how time is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.catalogue.catalogue import Catalogue
-from bot.desk.effects import PENDING, PROMISE, SILENCE, subject, watch_over
+from bot.desk.effects import PENDING, subject
+from bot.desk.gather import at_rest
+from bot.desk.ladder import ESCALATE, RAISED, REMIND
 from bot.desk.saying import say
+from bot.desk.watch import CLOSE, PROMISE, SILENCE, SILENT, Watch, concerned
 from bot.dialogue.facts import facts
 from bot.dialogue.pending import about_of, overdue
-from bot.dialogue.situation import Situation
 from bot.dialogue.speak import notice
 from bot.dialogue.voice import Reply, Voice
 from bot.errors import ConflictError
 from bot.knowledge import Knowledge
-from bot.model import Author, Conversation, Language, Mode, Priority, Ticket, TicketState
+from bot.model import Author, Conversation, Language, Mode, Priority, StaffAlert, Ticket, TicketState
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.store import Session, Store
 from bot.storage.tickets import NewTicket
@@ -41,6 +42,7 @@ class Clockwork:
     knowledge: Callable[[], Knowledge]
     clock: Clock
     default_language: Language
+    watch: Watch = field(default_factory=Watch)
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
         """Do what is due. Returns when the next timer runs out, None when there is none."""
@@ -65,6 +67,15 @@ class Clockwork:
                 return await self._unanswered(session, conversation, now)
             case kind if kind in (PROMISE, SILENCE) and timer.ticket is not None:
                 await self._unheard(session, conversation, timer.ticket, now)
+            case kind if kind in (REMIND, ESCALATE) and timer.ticket is not None:
+                await self._nobody_takes(session, conversation, timer, timer.ticket, now)
+            case kind if kind == CLOSE and timer.ticket is not None:
+                return await self._uncontradicted(session, conversation, timer.ticket, now)
+            case kind if kind == SILENT and timer.ticket is not None:
+                ticket = await session.tickets.get(timer.ticket)
+                if ticket is not None and ticket.state is TicketState.WAITING_FOR_CUSTOMER:
+                    alert = StaffAlert("customer_silent", ticket.number, to=concerned(ticket))
+                    await self.watch.alert(session, alert, conversation.id, now)
         return conversation
 
     async def _unanswered(self, session: Session, conversation: Conversation, now: datetime) -> Conversation:
@@ -73,7 +84,7 @@ class Clockwork:
         if pending is None or not overdue(pending) or conversation.mode is not Mode.BOT:
             return conversation
         about, catalogue = about_of(pending), self.knowledge().catalogue
-        situation = await self._situation(session, conversation, catalogue)
+        situation = await at_rest(session, conversation, catalogue)
         topic = catalogue.topics.get(about.topic or "")
         priority = topic.priority if topic else Priority.NORMAL
         ticket = await session.tickets.open(
@@ -91,8 +102,8 @@ class Clockwork:
             ),
             now,
         )
-        if watch := watch_over(ticket, situation, catalogue.agreement, now):
-            await session.timers.set(watch)
+        await self.watch.begin(session, ticket, now, situation.hours(now), catalogue.agreement.attention)
+        await self.watch.alert(session, StaffAlert("opened", ticket.number), conversation.id, now)
         after = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
         reads_from = situation.reads_from(now)
         if reads_from is not None:
@@ -114,31 +125,54 @@ class Clockwork:
         ticket = await session.tickets.get(number)
         if ticket is None or not ticket.open or ticket.state is TicketState.WAITING_FOR_CUSTOMER:
             return
-        if await session.events.responded(number):
+        if await session.events.responded(number, ticket.reopened_at):
             return
         promised = ticket.due_at
         kind = "promise_missed" if promised is not None else "silence"
         await session.tickets.save(replace(ticket, priority=Priority.HIGH))
         await self._event(session, conversation, kind, ticket, now, {"due": promised.isoformat() if promised else None})
         log.warning(kind, ticket=ticket.key)
+        await self.watch.alert(session, StaffAlert(kind, number), conversation.id, now)
         if conversation.mode is Mode.HUMAN:
             return  # a person has the word: the bot does not talk over them, not even to apologise
         catalogue, language = self.knowledge().catalogue, self._language(conversation)
         if promised is None:
             reply = notice(catalogue, language, "time.silence", ticket.key)
         else:
-            hours = (await self._situation(session, conversation, catalogue)).hours(now)
+            hours = (await at_rest(session, conversation, catalogue)).hours(now)
             due = Voice(catalogue, language).moment(hours.local(promised) if hours else promised)
             reply = notice(catalogue, language, "time.missed", ticket.key, time=due)
-        await self._say(session, conversation, reply, f"{conversation.id}:missed:{number}", now)
+        await self._say(session, conversation, reply, f"{conversation.id}:missed:{number}:{now.isoformat()}", now)
 
-    async def _situation(self, session: Session, conversation: Conversation, catalogue: Catalogue) -> Situation:
-        """As far as it is known without anybody writing: the contract of the organisation that is spoken with."""
-        organisation = (
-            await session.customers.get(conversation.organisation) if conversation.organisation is not None else None
-        )
-        standing = replace(Situation().standing, organisation=organisation)
-        return Situation(standing=standing, usual_hours=catalogue.agreement.hours)
+    async def _nobody_takes(
+        self, session: Session, conversation: Conversation, timer: Timer, number: int, now: datetime
+    ) -> None:
+        """Staff are told again of a ticket that nobody has taken: who is asked for it, then everybody, then another chat."""
+        ticket = await session.tickets.get(number)
+        if ticket is None or ticket.state is not TicketState.OPEN:
+            return
+        step = int(timer.key.rpartition(":")[2])
+        if step >= RAISED and ticket.priority is not Priority.HIGH:
+            await session.tickets.save(replace(ticket, priority=Priority.HIGH))
+            await self._event(session, conversation, "priority_raised", ticket, now, {"before": ticket.priority.value})
+        to = concerned(ticket) if timer.kind == REMIND else ()
+        await self.watch.alert(session, StaffAlert("not_taken", number, step, to), conversation.id, now)
+
+    async def _uncontradicted(
+        self, session: Session, conversation: Conversation, number: int, now: datetime
+    ) -> Conversation:
+        """The customer was asked whether it is solved and has not said otherwise."""
+        ticket = await session.tickets.get(number)
+        if ticket is None or ticket.state is not TicketState.RESOLVED:
+            return conversation
+        await session.tickets.save(replace(ticket, state=TicketState.CLOSED))
+        await self._event(session, conversation, "ticket_closed", ticket, now, {"how": "silence"})
+        pending = conversation.pending
+        if pending is None or pending.data.get("ticket") != str(number):
+            return conversation
+        after = replace(conversation, pending=None)
+        await session.conversations.save(after, now)
+        return replace(after, version=after.version + 1)
 
     def _language(self, conversation: Conversation) -> Language:
         return conversation.language or self.default_language

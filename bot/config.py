@@ -47,6 +47,13 @@ class Settings(BaseSettings):
         gt=0,
         description="how long a question of the bot waits before a ticket is opened with what there is",
     )
+    undo_seconds: float = Field(default=10, ge=0, le=600, description="how long staff can take a reply back")
+    close_days: float = Field(default=3, gt=0, description="a resolved ticket that nobody contradicts is closed after")
+    reopen_days: float = Field(default=14, ge=0, description="for how long an answer reopens a resolved ticket")
+    remind_minutes: float = Field(default=15, gt=0, description="service minutes until staff are reminded of a ticket")
+    raise_minutes: float = Field(default=60, gt=0, description="service minutes until its priority is raised")
+    second_chat_minutes: float = Field(default=120, gt=0, description="service minutes until a second chat is told")
+    staff_language: Literal["de", "en"] = Field(default="de", description="language of what staff read")
     identify: Literal["auto", "always", "never"] = Field(
         default="auto", description="ask customers who they are: auto (if customers are on file), always, never"
     )

@@ -293,7 +293,9 @@ class Ticket:
 
     ``organisation`` is the customer's id and ``level`` how sure that is (a value of bot.agreement.customers.Level; None where
     nobody was asked). ``due_at`` is when a first response was promised. ``progress`` is what the customer may read of how it
-    stands, if staff have put it into words.
+    stands, if staff have put it into words. ``assignee`` is the name and ``assignee_id`` the id of whoever has it, has resolved
+    it, or is asked to take it; who talks to the customer is ``owner``. ``follows`` is the number of the ticket that it goes on
+    with, ``merged_into`` of the one that it has become a part of. ``rating`` is 1 to 5.
     """
 
     number: int
@@ -312,7 +314,21 @@ class Ticket:
     person: str | None = None
     due_at: datetime | None = None
     progress: str | None = None
+    assignee_id: str | None = None
+    follows: int | None = None
+    merged_into: int | None = None
+    resolved_at: datetime | None = None
+    reopened_at: datetime | None = None
+    rating: int | None = None
+    rating_words: str | None = None
     version: int = 0
+
+    @property
+    def owner(self) -> Person | None:
+        """The person who talks to the customer about it now."""
+        if self.state not in (TicketState.TAKEN, TicketState.WAITING_FOR_CUSTOMER) or self.assignee_id is None:
+            return None
+        return Person(self.assignee_id, self.assignee or self.assignee_id)
 
     @property
     def open(self) -> bool:
@@ -333,6 +349,43 @@ class Incident:
     since: datetime
     topics: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StaffAlert:
+    """Something that staff should hear of: ``key`` is a key below ``alert`` in the texts, ``step`` the rung of a ladder, from 1.
+
+    ``to``: the ids of those whom it concerns; nobody named: everybody. ``text``: the customer's words, where there are some.
+    """
+
+    key: str
+    ticket: int
+    step: int = 1
+    to: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of a card: both in words."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a surface shows of a ticket. ``audience`` says for whom its words are; a card for staff is never shown to a customer.
+
+    ``title``, labels and values are plain text, ``body`` is Markdown.
+    """
+
+    audience: Literal["staff", "customer"]
+    ticket: int
+    title: str
+    fields: tuple[Field, ...] = ()
+    body: str = ""
+    buttons: tuple[Button, ...] = ()
 
 
 def ticket_key(number: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from bot.model import Attachment, ChatRef, InboundMessage, Limits, OutboundMessage, Part, Prediction
+from bot.model import Attachment, ChatRef, InboundMessage, Limits, OutboundMessage, Part, Prediction, StaffAlert
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -116,4 +116,12 @@ class Engine(Protocol):
 
     async def run(self) -> None:
         """Run the handlers until cancelled, for each (kind, lane) one at a time."""
+        ...
+
+
+class StaffSurface(Protocol):
+    """Where staff work. Called inside the transaction of what happened: it may write to the outbox, it must not send."""
+
+    async def alert(self, transaction: Transaction, alert: StaffAlert) -> None:
+        """See to it that staff hear of ``alert`` once the transaction is committed."""
         ...

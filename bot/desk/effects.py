@@ -6,19 +6,23 @@ It must not decide anything, nor say anything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.agreement.agreement import Agreement
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.returning import Returning
+from bot.desk.watch import Watch, concerned
 from bot.dialogue.decisions import (
     AskConsent,
+    Confirm,
     Consent,
     Decision,
     Identified,
     OpenTicket,
+    Rate,
     Refuse,
     Relay,
+    Reopen,
     Settle,
     TellIncident,
     Withdraw,
@@ -30,7 +34,7 @@ from bot.dialogue.situation import Situation
 from bot.dialogue.speak import question
 from bot.dialogue.turn import Outcome
 from bot.dialogue.voice import Voice
-from bot.model import Conversation, Person, Priority, Ticket, TicketState, ticket_key
+from bot.model import Conversation, Person, Priority, StaffAlert, Ticket, TicketState, ticket_key
 from bot.storage.consents import ConsentRecord
 from bot.storage.inbox import Received
 from bot.storage.store import Session
@@ -38,26 +42,12 @@ from bot.storage.tickets import NewTicket
 from bot.storage.timers import Timer
 
 SUBJECT_LENGTH = 120
-PENDING, PROMISE, SILENCE = "pending", "promise", "silence"
-"""The kinds of timers: a question that waits for its answer, a first response that was promised, a ticket that nobody answers."""
+PENDING = "pending"
+"""The kind of timer of a question that waits for its answer."""
 
 
 def pending_key(conversation_id: str) -> str:
     return f"{PENDING}:{conversation_id}"
-
-
-def promise_key(ticket: int) -> str:
-    return f"{PROMISE}:{ticket}"
-
-
-def watch_over(ticket: Ticket, situation: Situation, agreement: Agreement, now: datetime) -> Timer | None:
-    """The timer that sees to it that ``ticket`` is answered: by when it was promised, else before the silence becomes rude."""
-    key = promise_key(ticket.number)
-    if ticket.due_at is not None:
-        return Timer(key, PROMISE, ticket.conversation_id, ticket.due_at, ticket.number)
-    hours = situation.hours(now)
-    due = hours.after(now, agreement.attention) if hours is not None and agreement.attention is not None else None
-    return None if due is None else Timer(key, SILENCE, ticket.conversation_id, due, ticket.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +67,12 @@ class Effects:
     situation: Situation
     turn: Sequence[Received]
     now: datetime
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def returning(self) -> Returning:
+        attention = self.catalogue.agreement.attention
+        return Returning(self.session, self.watch, self.situation, self.now, self.turn[0], attention)
 
     @property
     def person(self) -> Person:
@@ -104,8 +100,21 @@ class Effects:
                     shown = question(terms, Voice(self.catalogue, outcome.language))
                     pending = replace(after.pending, data={**after.pending.data, "question": shown})
                     after = replace(after, pending=pending)
-            if isinstance(decision, Relay | Withdraw | Settle) and after.ticket is not None:
-                tickets[index] = ticket_key(after.ticket)
+                case Relay(about):
+                    await self.returning.heard(after.ticket, about.text)
+                case Confirm(_, number):
+                    await self.returning.confirmed(number)
+                case Rate():
+                    await self.returning.rated(decision)
+                case Reopen():
+                    await self.returning.reopened(after, decision, outcome.respond_by)
+            match decision:
+                case Confirm(_, number) | Rate(_, number):
+                    tickets[index] = ticket_key(number)
+                case Reopen(_, ticket):
+                    tickets[index] = ticket.key
+                case Relay() | Withdraw() | Settle() if after.ticket is not None:
+                    tickets[index] = ticket_key(after.ticket)
         await self._watch(after)
         return Done(after, tickets)
 
@@ -126,18 +135,20 @@ class Effects:
                 level=level.value if standing.checked else None,
                 person=self.person.id,
                 due_at=outcome.respond_by,
+                follows=decision.follows if isinstance(decision, OpenTicket) else None,
             ),
             self.now,
         )
         known = next((d.organisation for d in outcome.decisions if isinstance(d, Identified)), standing.organisation)
         situation = replace(self.situation, standing=replace(standing, organisation=known))
-        if timer := watch_over(ticket, situation, self.catalogue.agreement, self.now):
-            await self.session.timers.set(timer)
+        attention = self.catalogue.agreement.attention
+        await self.watch.begin(self.session, ticket, self.now, situation.hours(self.now), attention)
         if isinstance(decision, OpenTicket) and decision.consent is not None:
             await self._record(after, decision.consent, ticket.number)
         await self._event(
             "ticket_opened", ticket.number, {"reason": ticket.reason, "category": about.category, "topic": about.topic}
         )
+        await self.watch.alert(self.session, StaffAlert("opened", ticket.number), after.id, self.now)
         return ticket
 
     async def _identify(self, after: Conversation, decision: Identified) -> None:
@@ -186,13 +197,18 @@ class Effects:
         tickets = await self.session.consents.withdraw(after.id, decision.about.text, self.now)
         for ticket in tickets or ((after.ticket,) if after.ticket is not None else ()):
             await self._event("consent_withdrawn", ticket, {"text": decision.about.text})
+            found = await self.session.tickets.get(ticket)
+            alert = StaffAlert("consent_withdrawn", ticket, to=concerned(found) if found else ())
+            await self.watch.alert(self.session, alert, after.id, self.now)
 
     async def _settle(self, number: int) -> None:
         ticket = await self.session.tickets.get(number)
         if ticket is not None and ticket.open:
-            await self.session.tickets.save(replace(ticket, state=TicketState.RESOLVED))
-            await self.session.timers.cancel(promise_key(number))
+            await self.session.tickets.save(replace(ticket, state=TicketState.RESOLVED, resolved_at=self.now))
+            await self.watch.end(self.session, number)
             await self._event("ticket_settled", number, {})
+            alert = StaffAlert("cancelled", number, to=concerned(ticket))
+            await self.watch.alert(self.session, alert, ticket.conversation_id, self.now)
 
     async def _watch(self, after: Conversation) -> None:
         """A question about a request is watched, so that the request goes to a person when nobody answers."""

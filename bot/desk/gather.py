@@ -6,14 +6,16 @@ It reads in the caller's transaction, decides nothing, and shows nobody's ticket
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bot.agreement.agreement import Agreement
 from bot.agreement.customers import Claim, Level, Organisation, Standing, claimed
+from bot.catalogue.catalogue import Catalogue
+from bot.dialogue import actions
 from bot.dialogue.facts import ticket_numbers
-from bot.dialogue.situation import PATIENCE, Situation
+from bot.dialogue.situation import PATIENCE, REOPEN_WITHIN, Situation
 from bot.model import Conversation, InboundMessage, Ticket
 from bot.storage.store import Session
 
@@ -25,6 +27,7 @@ Identify = Literal["auto", "always", "never"]
 class Gathering:
     identify: Identify = "auto"
     patience: timedelta = PATIENCE
+    reopen_within: timedelta = REOPEN_WITHIN
 
     async def __call__(
         self,
@@ -34,6 +37,8 @@ class Gathering:
         text: str,
         agreement: Agreement,
         code: Literal["right", "wrong"] | None = None,
+        *,
+        now: datetime,
     ) -> Situation:
         """How things stand for whoever sent ``message``.
 
@@ -48,13 +53,16 @@ class Gathering:
         asked = pending is not None and pending.kind in ("identity", "code")
         said = f"{pending.data.get('said', '')}\n{text}" if pending is not None else text
         numbers = ticket_numbers(f"{pending.text if pending is not None else ''}\n{text}")
+        tickets = await _tickets(session, conversation, standing, message, numbers)
         return Situation(
             standing=standing,
             choices=choices,
             claim=claimed(said, await session.customers.organisations()) if standing.must_ask or asked else Claim(),
             code=code,
             refused_invitation=message.invitation is not None and standing.level is not Level.PROVEN,
-            tickets=await _tickets(session, conversation, standing, numbers),
+            tickets=tickets,
+            done=await _done(session, conversation, standing, message, (*numbers, *_pressed(message)), tickets, now),
+            reopen_within=self.reopen_within,
             current=await session.tickets.get(conversation.ticket) if conversation.ticket is not None else None,
             incidents=await session.incidents.current(),
             usual_hours=agreement.hours,
@@ -77,15 +85,65 @@ def _chosen(
 
 
 async def _tickets(
-    session: Session, conversation: Conversation, standing: Standing, numbers: Sequence[int]
+    session: Session,
+    conversation: Conversation,
+    standing: Standing,
+    message: InboundMessage,
+    numbers: Sequence[int],
 ) -> tuple[Ticket, ...]:
     """Those of one's own organisation for whoever has proven to belong to it, else those that were opened right here."""
     organisation = standing.organisation
     here = await session.tickets.of_conversation(conversation.id, numbers)
+    found = {ticket.number: ticket for ticket in here if _own(ticket, standing, message)}
     if organisation is None:
-        return here
-    found = {ticket.number: ticket for ticket in here if ticket.organisation in (None, organisation.id)}
+        return tuple(found.values())
     if standing.level is Level.PROVEN:
         theirs = await session.tickets.of_organisation(organisation.id, numbers)
         found |= {ticket.number: ticket for ticket in theirs}
     return tuple(found[number] for number in sorted(found, reverse=True))
+
+
+async def _done(
+    session: Session,
+    conversation: Conversation,
+    standing: Standing,
+    message: InboundMessage,
+    numbers: Sequence[int],
+    tickets: Sequence[Ticket],
+    now: datetime,
+) -> tuple[Ticket, ...]:
+    """The resolved and closed ones that may be gone on with; without the name of a colleague who is not there now."""
+    here = await session.tickets.done_in(conversation.id, numbers)
+    found = {ticket.number: ticket for ticket in here if _own(ticket, standing, message)}
+    found |= {t.number: t for t in tickets if not t.open and t.merged_into is None}
+    return tuple([await _with_somebody_there(session, found[n], now) for n in sorted(found, reverse=True)])
+
+
+async def _with_somebody_there(session: Session, ticket: Ticket, now: datetime) -> Ticket:
+    member = await session.staff.get(ticket.assignee_id) if ticket.assignee_id is not None else None
+    there = member is None or member.here(now)
+    return ticket if there else replace(ticket, assignee=None, assignee_id=None)
+
+
+def _own(ticket: Ticket, standing: Standing, message: InboundMessage) -> bool:
+    """In a channel of several customers each one is shown their own."""
+    if ticket.organisation is None or ticket.person == message.sender.id:
+        return True
+    return standing.organisation is not None and ticket.organisation == standing.organisation.id
+
+
+def _pressed(message: InboundMessage) -> tuple[int, ...]:
+    """The number of the ticket that a pressed button belongs to."""
+    for key in (actions.SOLVED, actions.UNSOLVED, actions.RATE):
+        number = (message.action or "").removeprefix(key).partition(":")[0]
+        if (message.action or "").startswith(key) and number.isdecimal():
+            return (int(number[:12]),)
+    return ()
+
+
+async def at_rest(session: Session, conversation: Conversation, catalogue: Catalogue) -> Situation:
+    """How things stand while nobody writes: the contract of the organisation that is spoken with, and the usual hours."""
+    organisation = (
+        await session.customers.get(conversation.organisation) if conversation.organisation is not None else None
+    )
+    return Situation(standing=Standing(checked=False, organisation=organisation), usual_hours=catalogue.agreement.hours)

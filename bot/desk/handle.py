@@ -21,10 +21,11 @@ from bot.agreement.customers import Level
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
-from bot.desk.gather import Gathering
+from bot.desk.gather import Gathering, at_rest
 from bot.desk.saying import UnsayableError, say
 from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
 from bot.desk.understand import Understanding
+from bot.desk.watch import Watch
 from bot.dialogue.decide import decide
 from bot.dialogue.decisions import Answer, AskCode, Decision, Relay, TicketStatus
 from bot.dialogue.rules import TICKET_STATUS
@@ -34,7 +35,7 @@ from bot.dialogue.turn import Edit, Outcome, Turn
 from bot.dialogue.voice import Reply
 from bot.errors import ConflictError
 from bot.knowledge import Knowledge
-from bot.model import Author, Conversation, Language, Mode, Prediction, Priority
+from bot.model import Author, Conversation, Language, Mode, Prediction, Priority, StaffAlert
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.inbox import Received
 from bot.storage.store import Session, Store
@@ -66,6 +67,7 @@ class Worker:
     burst: timedelta
     default_language: Language
     gather: Gathering = field(default_factory=Gathering)
+    watch: Watch = field(default_factory=Watch)
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
         """Handle one turn. Returns when to look again: at once after it, later while a burst lasts, None when all is handled."""
@@ -109,7 +111,13 @@ class Worker:
         code = await self._proved(conversation, burst)
         async with self.store.snapshot() as session:
             situation = await self.gather(
-                session, conversation, burst.first, burst.text, knowledge.catalogue.agreement, code
+                session,
+                conversation,
+                burst.first,
+                burst.text,
+                knowledge.catalogue.agreement,
+                code,
+                now=self.clock(),
             )
             changed = burst.edit_of or burst.deletion_of
             before = await session.inbox.find(burst.first.chat, changed) if changed else None
@@ -190,7 +198,7 @@ class Worker:
     ) -> None:
         now, first = self.clock(), burst.rows[0]
         async with self.store.transaction() as session:
-            done = await Effects(session, catalogue, situation, burst.rows, now).carry_out(outcome)
+            done = await Effects(session, catalogue, situation, burst.rows, now, self.watch).carry_out(outcome)
             after = done.conversation
             await session.conversations.save(after, now)
             if done.tickets and after.ticket is not None:
@@ -218,7 +226,7 @@ class Worker:
                 if isinstance(decision, AskCode) and decision.attempt == 1:
                     await self._send_code(session, after, decision, first, outcome.language, catalogue)
             reply = speak(outcome, catalogue, situation, done.tickets)
-            if reply is not None:
+            if reply is not None and after.mode is not Mode.HUMAN:  # while a person has the word the bot has none
                 await self._say(session, conversation, first, reply, f"{conversation.id}:{first.seq}")
 
     async def _send_code(
@@ -295,6 +303,11 @@ class Worker:
                 correlation=first.correlation,
                 data={"inbox": first.id, "error": error},
             )
+            situation = await at_rest(session, conversation, self.knowledge().catalogue)
+            await self.watch.begin(
+                session, ticket, now, situation.hours(now), self.knowledge().catalogue.agreement.attention
+            )
+            await self.watch.alert(session, StaffAlert("failed", ticket.number), conversation.id, now)
             if conversation.mode is not Mode.HUMAN:
                 waiting = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
                 await session.conversations.save(waiting, now)

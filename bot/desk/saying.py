@@ -29,8 +29,11 @@ async def say(
     key: str,
     correlation: str,
     now: datetime,
+    due_at: datetime | None = None,
 ) -> None:
     """One outbox row for each part. ``key`` is unique to this saying: a second time is refused by the database.
+
+    ``due_at``: not sent before then.
 
     Raises UnsayableError, before anything is written, when the adapter cannot render it.
     """
@@ -41,7 +44,7 @@ async def say(
         raise UnsayableError(f"{adapter.name} cannot show a reply: {error!r}") from error
     said = "\n".join([*([reply.text] if reply.text.strip() else []), *(f"[{file.name}]" for file in reply.files)])
     drafts = tuple(
-        Draft(f"{key}:{n}", conversation.id, author, part, said if n == 0 else "", correlation)
+        Draft(f"{key}:{n}", conversation.id, author, part, said if n == 0 else "", correlation, due_at=due_at)
         for n, part in enumerate(parts)
     )
     await session.outbox.add(drafts, now)

@@ -17,6 +17,22 @@ MY_TICKETS = "my_tickets"
 HELP = "help"
 TOPIC = "topic:"
 ORGANISATION = "organisation:"
+SOLVED = "solved:"
+UNSOLVED = "unsolved:"
+RATE = "rate:"
+"""These three are followed by the number of the ticket, the last one by a colon and the rating besides."""
+
+
+def solved(number: int) -> str:
+    return f"{SOLVED}{number}"
+
+
+def unsolved(number: int) -> str:
+    return f"{UNSOLVED}{number}"
+
+
+def rate(number: int, rating: int) -> str:
+    return f"{RATE}{number}:{rating}"
 
 
 def topic(topic_id: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.agreement.customers import Standing
 from bot.catalogue.catalogue import Catalogue
-from bot.dialogue import actions
+from bot.dialogue import actions, aftercare
 from bot.dialogue.assent import assent, withdraws
 from bot.dialogue.cues import contests, settled
 from bot.dialogue.decisions import (
@@ -22,13 +22,16 @@ from bot.dialogue.decisions import (
     AskOrganisation,
     ClarifyDetails,
     ClarifyTopic,
+    Confirm,
     Decision,
     Exclude,
     HandOff,
     Identified,
     Ignore,
     OpenTicket,
+    Rate,
     Relay,
+    Reopen,
     Settle,
     SmallTalk,
     Withdraw,
@@ -44,6 +47,7 @@ from bot.model import Category, Conversation, Language, Mode, Pending, Priority
 
 CONSENT_LASTS = timedelta(days=3)
 HELPED_LASTS = timedelta(hours=12)
+RATING_LASTS = timedelta(days=1)
 
 
 def decide(
@@ -66,7 +70,7 @@ def decide(
         return _with_a_person(case, language)
     decisions, keep = _meant(case)
     case = _known(case, decisions)
-    decisions = hold(decisions, case)
+    decisions = hold(aftercare.returned(decisions, case), case)
     case = _known(case, decisions)
     return _outcome(_in_order(decisions), case, language, keep=keep)
 
@@ -96,6 +100,8 @@ def _with_a_person(case: Case, language: Language) -> Outcome:
     turn = case.turn
     if turn.deleted:
         decision: Decision = Ignore(About(turn.text))
+    elif turn.action is not None and (after := aftercare.pressed(turn.action, case)) is not None:
+        decision = after
     elif withdraws(turn.text) and case.situation.consented:
         decision = Withdraw(About(turn.text), consented=True)
     else:
@@ -120,6 +126,8 @@ def _meant(case: Case) -> tuple[tuple[Decision, ...], bool]:
         return _without_words(case), False
     if withdraws(text) and (situation.consented or (situation.current and situation.current.open)):
         return (Withdraw(About(text, Category.NOT_COVERED), situation.consented),), False
+    if pending is not None and pending.kind in (aftercare.SOLVED, aftercare.RATING):
+        return aftercare.said(pending, case)
     if pending is None or pending.kind == "helped":
         current = situation.current
         if current is not None and current.open and settled(text):
@@ -146,6 +154,8 @@ def _pressed(case: Case, action: str) -> tuple[Decision, ...]:
         offered = {choice.id for choice in case.situation.choices}
         if organisation in offered and pending is not None and pending.kind == "organisation":
             return resumed(pending, case.turn.earlier, case, organisation)
+    if (after := aftercare.pressed(action, case)) is not None:
+        return (after,)
     consent = pending if pending is not None and pending.kind == "consent" else None
     match action:
         case actions.HELPED:
@@ -273,8 +283,10 @@ def _outcome(decisions: tuple[Decision, ...], case: Case, language: Language, *,
     turn, situation = case.turn, case.situation
     after = _after(case, decisions, keep=keep)
     reads_from = respond_by = None
-    if ticket := next((d for d in decisions if needs_ticket(d)), None):
-        priority = ticket.priority if isinstance(ticket, OpenTicket) else Priority.NORMAL
+    if ticket := next((d for d in decisions if needs_ticket(d) or isinstance(d, Reopen)), None):
+        priority = Priority.NORMAL
+        if isinstance(ticket, OpenTicket | Reopen):
+            priority = ticket.priority if isinstance(ticket, OpenTicket) else ticket.ticket.priority
         respond_by = situation.respond_by(turn.now, priority)
         reads_from = situation.reads_from(turn.now)
     elif any(isinstance(d, Relay) and d.announce for d in decisions):
@@ -305,15 +317,17 @@ def _after(case: Case, decisions: tuple[Decision, ...], *, keep: bool) -> Conver
                 after = replace(after, topic=about.topic, misses=misses)
             case ClarifyDetails(after_answer=True):
                 after = replace(after, misses=after.misses + 1)
-            case SmallTalk(key="helped") | Settle():
+            case SmallTalk(key="helped") | Settle() | Confirm():
                 after = replace(after, topic=None, misses=0)
         if question := _question(decision, case):
             after = replace(after, pending=question)
         elif isinstance(decision, Answer) and after.pending is None:
             again = "yes" if decision.again else ""
             after = replace(after, pending=_pending("helped", about, turn.now, lasts=HELPED_LASTS, again=again))
-        if needs_ticket(decision):
+        if needs_ticket(decision) or isinstance(decision, Reopen):
             after = replace(after, mode=Mode.WAITING, misses=0)
+        if isinstance(decision, Reopen):
+            after = replace(after, ticket=decision.ticket.number, topic=None, pending=None)
         if isinstance(decision, Settle):
             after = replace(after, mode=Mode.BOT)
     if keep and after.pending is None:
@@ -348,6 +362,10 @@ def _question(decision: Decision, case: Case) -> Pending | None:
                 purpose=terms.purpose,
                 product=terms.product or "",
             )
+        case Confirm(about, ticket):
+            return _pending(aftercare.RATING, about, now, lasts=RATING_LASTS, ticket=str(ticket))
+        case Rate(about, ticket, _, words) if not words and case.turn.action is not None:
+            return _pending(aftercare.RATING, about, now, lasts=RATING_LASTS, ticket=str(ticket))
     return None
 
 

@@ -170,13 +170,17 @@ class AskConsent:
 
 @dataclass(frozen=True, slots=True)
 class OpenTicket:
-    """Open a ticket with what is known; ``reason`` is a key below ``reason`` in the texts."""
+    """Open a ticket with what is known; ``reason`` is a key below ``reason`` in the texts.
+
+    ``follows``: the number of an older ticket that it goes on with.
+    """
 
     kind: ClassVar[str] = "open_ticket"
     about: About
     reason: str
     priority: Priority = Priority.NORMAL
     consent: Consent | None = None
+    follows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,35 @@ class Settle:
     kind: ClassVar[str] = "small_talk"
     about: About
     ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The customer says that ``ticket``, which staff have resolved, is solved."""
+
+    kind: ClassVar[str] = "small_talk"
+    about: About
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The customer says how content they are with what was done about ``ticket``: 1 to 5, with words or without."""
+
+    kind: ClassVar[str] = "small_talk"
+    about: About
+    ticket: int
+    rating: int
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """The matter of ``ticket``, which was resolved, is not over."""
+
+    kind: ClassVar[str] = "relay"
+    about: About
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +314,9 @@ Decision = (
     | Refuse
     | Withdraw
     | Settle
+    | Confirm
+    | Rate
+    | Reopen
     | Identified
     | Decline
     | Relay

@@ -16,6 +16,8 @@ from bot.model import Incident, Priority, Ticket
 PATIENCE = timedelta(minutes=30)
 """How long the bot waits for what it has asked before it opens the ticket with what there is."""
 
+REOPEN_WITHIN = timedelta(days=14)
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -25,7 +27,8 @@ class Situation:
 
     ``tickets`` are those that this person may be told of, newest first; ``current`` is the newest of this conversation.
     ``usual_hours`` are the helpdesk's own, None: not known. ``can_mail``: a code can be sent. ``consented``: a consent of this
-    conversation is in force.
+    conversation is in force. ``done`` are the tickets that this person may go on with though they are resolved, newest first, for
+    ``reopen_within`` after that.
     """
 
     standing: Standing = field(default_factory=lambda: Standing(checked=False))
@@ -40,6 +43,12 @@ class Situation:
     can_mail: bool = False
     consented: bool = False
     patience: timedelta = PATIENCE
+    done: tuple[Ticket, ...] = ()
+    reopen_within: timedelta = REOPEN_WITHIN
+
+    def reopens(self, ticket: Ticket, now: datetime) -> bool:
+        """Whether what is said about ``ticket`` opens it again, rather than another one."""
+        return now - (ticket.resolved_at or ticket.created_at) <= self.reopen_within
 
     @property
     def organisation(self) -> Organisation | None:

@@ -19,6 +19,7 @@ from bot.dialogue.decisions import (
     AskOrganisation,
     ClarifyDetails,
     ClarifyTopic,
+    Confirm,
     Decision,
     Decline,
     Exclude,
@@ -26,8 +27,10 @@ from bot.dialogue.decisions import (
     Identified,
     Ignore,
     OpenTicket,
+    Rate,
     Refuse,
     Relay,
+    Reopen,
     Settle,
     SmallTalk,
     TellIncident,
@@ -43,6 +46,8 @@ from bot.dialogue.voice import Reply, Voice, quoted
 from bot.model import Button, Category, Language, Priority, Ticket, TicketState, ticket_key
 
 FOLLOW_UPS = 2
+CONTENT = 2
+"""Up to this rating the customer is asked what was missing."""
 STATED_FACTS = 3
 """How many of the missing facts are asked for beside a ticket that is open already."""
 
@@ -141,6 +146,13 @@ class _Speech:
                 return Reply(voice.text("consent.withdrawn" if consented else "consent.withdrawn_ticket"))
             case Settle():
                 return Reply(voice.text("ticket.settled"))
+            case Confirm(_, ticket):
+                marks = tuple(Button(str(mark), actions.rate(ticket, mark)) for mark in range(1, 6))
+                return Reply(voice.text("ticket.confirmed"), marks)
+            case Rate(_, _, rating, words):
+                return Reply(voice.text("rating.thanks" if words or rating > CONTENT else "rating.sorry"))
+            case Reopen(_, ticket):
+                return self.reopened(ticket)
             case Identified(_, organisation, _, said):
                 if not said:
                     return None
@@ -161,6 +173,12 @@ class _Speech:
         if decision.edited:
             return Reply(self.voice.text("relay.edited"))
         return Reply(self.voice.text("relay.added"), (self.voice.button("new_matter", actions.NEW_MATTER),))
+
+    def reopened(self, ticket: Ticket) -> Reply:
+        voice = self.voice
+        key = "reopened_with" if ticket.assignee else "reopened"
+        said = voice.text(f"ticket.{key}", **({"staff": ticket.assignee} if ticket.assignee else {}))
+        return Reply("\n\n".join([said, *self.times()]))
 
     def answer(self, topic: Topic) -> Reply:
         voice, catalogue = self.voice, self.voice.catalogue
@@ -278,6 +296,8 @@ class _Speech:
             case _:
                 key = "opened_high" if decision.priority is Priority.HIGH else "opened"
         paragraphs = [voice.text(f"ticket.{key}")]
+        if decision.follows is not None:
+            paragraphs.append(voice.text("ticket.follows", old=ticket_key(decision.follows)))
         if decision.consent is not None and decision.consent.condition and decision.consent.given:
             paragraphs.append(voice.text("consent.condition", condition=decision.consent.condition))
         paragraphs += self.times()

@@ -15,6 +15,7 @@ from uuid import uuid4
 from bot.bootstrap import App, build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
+from bot.desk.lanes import CLOCK
 from bot.model import Button, ChatRef, Conversation, InboundMessage, Limits, OutboundMessage, Part, Person, Ticket
 from bot.ports import Classifier, Receive
 from bot.storage.events import Event
@@ -115,14 +116,14 @@ class Stage:
         return await self._happened()
 
     async def staff(self, text: str, staff: Person = STAFF) -> Happened:
-        await self.app.desk.reply(await self._case(staff), staff, text)
+        await self.app.desk.reply(await self.case(staff), staff, text)
         return await self._happened()
 
     async def take_over(self, staff: Person = STAFF) -> Happened:
-        await self.app.desk.take(await self._case(staff), staff)
+        await self.app.desk.take(await self.case(staff), staff)
         return await self._happened()
 
-    async def _case(self, staff: Person) -> int:
+    async def case(self, staff: Person) -> int:
         """The ticket that a person acts on; one is opened where a person joins in before the bot saw a need for it."""
         if ticket := await self._ticket():
             return ticket
@@ -140,11 +141,18 @@ class Stage:
         end = self.clock.time + duration
         while (due := await self._next_timer()) is not None and due <= end:
             self.clock.time = max(due, self.clock.time)
-            await self.app.engine.sweep()
-            await self.app.engine.settled()
+            await self._ring()
         self.clock.time = end
         await self.app.engine.sweep()
         return await self._happened()
+
+    async def _ring(self) -> None:
+        """Wake the clockwork, which may be asleep until a later time of the real clock: this one is moved."""
+        conversation = await self.conversation()
+        assert conversation is not None
+        async with self.app.store.transaction() as session:
+            await self.app.engine.wake(session, CLOCK, conversation.id)
+        await self.app.engine.settled()
 
     async def _next_timer(self) -> datetime | None:
         conversation = await self.conversation()
@@ -190,7 +198,10 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """A fresh instance in memory. ``catalogue`` and ``classifier``: loaded already, when many dialogues are played."""
     clock, playback = Clock(now), Playback()
-    in_memory = settings.model_copy(update={"database_url": "sqlite+aiosqlite://", "burst_seconds": 0.0})
+    # Neither bursts nor the time to take a reply back mean anything where the clock stands still.
+    in_memory = settings.model_copy(
+        update={"database_url": "sqlite+aiosqlite://", "burst_seconds": 0.0, "undo_seconds": 0.0}
+    )
     async with (
         build(in_memory, adapters=[playback], clock=clock, classifier=classifier, catalogue=catalogue) as app,
         app.working(),

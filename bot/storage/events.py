@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import tables
@@ -54,16 +54,27 @@ class Events:
             )
         )
 
-    async def responded(self, ticket: int) -> bool:
-        """Whether a person has written to the customer about this ticket."""
-        query = select(_t.c.id).where(_t.c.ticket == ticket, _t.c.kind == "staff_replied").limit(1)
-        return (await self._connection.execute(query)).one_or_none() is not None
+    async def responded(self, ticket: int, since: datetime | None = None) -> bool:
+        """Whether a person has written to the customer about this ticket (after ``since``) and has not taken it back."""
+        query = select(_t.c.kind, _t.c.correlation).where(
+            _t.c.ticket == ticket, _t.c.kind.in_(("staff_replied", "staff_undone"))
+        )
+        if since is not None:
+            query = query.where(_t.c.at >= since)
+        rows = (await self._connection.execute(query)).all()
+        undone = {row.correlation for row in rows if row.kind == "staff_undone"}
+        return any(row.kind == "staff_replied" and row.correlation not in undone for row in rows)
 
     async def of_conversation(self, conversation_id: str) -> tuple[Event, ...]:
         rows = await self._connection.execute(
             select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)
         )
-        return tuple(
-            Event(row.at, row.kind, row.actor, row.conversation_id, row.ticket, row.correlation, row.data)
-            for row in rows
-        )
+        return tuple(_event(row) for row in rows)
+
+    async def of_ticket(self, ticket: int) -> tuple[Event, ...]:
+        rows = await self._connection.execute(select(_t).where(_t.c.ticket == ticket).order_by(_t.c.id))
+        return tuple(_event(row) for row in rows)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(row.at, row.kind, row.actor, row.conversation_id, row.ticket, row.correlation, row.data)

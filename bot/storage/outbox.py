@@ -27,7 +27,7 @@ class Draft:
     """One part to be sent. ``key`` makes writing it twice impossible; ``text`` is what people read of it, for the record.
 
     ``expires_at``: not sent any more from then on. ``secret``: the payload is forgotten once the part is settled, whatever became
-    of it; then ``text`` must not hold the secret.
+    of it; then ``text`` must not hold the secret. ``due_at``: not sent before then, nor what comes after it in its lane.
     """
 
     key: str
@@ -38,6 +38,7 @@ class Draft:
     correlation: str
     expires_at: datetime | None = None
     secret: bool = False
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Outbox:
                     uncertain=0,
                     correlation=draft.correlation,
                     created_at=now,
-                    due_at=now,
+                    due_at=draft.due_at or now,
                     expires_at=draft.expires_at,
                     secret=int(draft.secret),
                 )
@@ -144,6 +145,18 @@ class Outbox:
             .where(_t.c.conversation_id == conversation_id, _t.c.state == "pending", _t.c.author == Author.BOT.value)
             .values(state="dropped", error=why, **_FORGET)
         )
+
+    async def withdraw(self, conversation_id: str, correlation: str, why: str) -> tuple[Letter, ...] | None:
+        """Take back what was to be said under ``correlation``; None, and nothing is done, when some of it is out or on its way."""
+        rows = await self._connection.execute(
+            select(_t).where(_t.c.conversation_id == conversation_id, _t.c.correlation == correlation).order_by(_t.c.id)
+        )
+        letters = tuple(_letter(row) for row in rows)
+        if not letters or any(letter.state != "pending" or letter.attempts for letter in letters):
+            return None
+        for letter in letters:
+            await self.close(letter, "dropped", why)
+        return letters
 
     async def _set(self, letter: Letter, **values: Any) -> None:
         await self._connection.execute(update(_t).where(_t.c.id == letter.id).values(**values))

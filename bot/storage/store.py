@@ -21,6 +21,7 @@ from bot.storage.events import Events
 from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
+from bot.storage.staff import Staff
 from bot.storage.tickets import Tickets
 from bot.storage.timers import Timers
 
@@ -40,6 +41,7 @@ class Session:
         self.consents = Consents(connection)
         self.incidents = Incidents(connection)
         self.attachments = Attachments(connection)
+        self.staff = Staff(connection)
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -171,7 +171,36 @@ ticket = Table(
     Column("person", String(200)),
     Column("due_at", Moment),
     Column("progress", Text),
+    Column("assignee_id", String(200), index=True),
+    Column("follows", BigInteger),
+    Column("merged_into", BigInteger),
+    Column("resolved_at", Moment),
+    Column("reopened_at", Moment),
+    Column("rating", Integer),
+    Column("rating_words", Text),
     sqlite_autoincrement=True,
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("away_since", Moment),
+    Column("back_at", Moment),
+    Column("updated_at", Moment, nullable=False),
+)
+
+staff_message = Table(
+    "staff_message",
+    metadata,
+    Column("identity", String(400), primary_key=True),
+    Column("ticket", BigInteger, nullable=False, index=True),
+    Column("staff", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("became", String(10), nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 timer = Table(

@@ -16,6 +16,8 @@ from bot.storage import tables
 from bot.storage.codec import dump_json, storable
 
 _t = tables.ticket
+_OWNED = (TicketState.TAKEN.value, TicketState.WAITING_FOR_CUSTOMER.value)
+_DONE = (TicketState.RESOLVED.value, TicketState.CLOSED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class NewTicket:
     level: str | None = None
     person: str | None = None
     due_at: datetime | None = None
+    follows: int | None = None
 
 
 class Tickets:
@@ -57,6 +60,7 @@ class Tickets:
                 level=new.level,
                 person=None if new.person is None else storable(new.person),
                 due_at=new.due_at,
+                follows=new.follows,
                 version=0,
                 created_at=now,
             )
@@ -103,6 +107,7 @@ class Tickets:
             update(_t)
             .where(_t.c.number == ticket.number, _t.c.version == ticket.version)
             .values(
+                conversation_id=ticket.conversation_id,
                 state=ticket.state.value,
                 category=ticket.category.value if ticket.category else None,
                 topic=ticket.topic,
@@ -110,6 +115,13 @@ class Tickets:
                 subject=storable(ticket.subject),
                 facts=dump_json(ticket.facts),
                 assignee=ticket.assignee,
+                assignee_id=ticket.assignee_id,
+                follows=ticket.follows,
+                merged_into=ticket.merged_into,
+                resolved_at=ticket.resolved_at,
+                reopened_at=ticket.reopened_at,
+                rating=ticket.rating,
+                rating_words=None if ticket.rating_words is None else storable(ticket.rating_words),
                 organisation=ticket.organisation,
                 level=ticket.level,
                 due_at=ticket.due_at,
@@ -133,12 +145,31 @@ class Tickets:
         return await self._told(_t.c.conversation_id == conversation_id, numbers, most)
 
     async def _told(self, whose: ColumnElement[bool], numbers: Sequence[int], most: int) -> tuple[Ticket, ...]:
-        closed = [TicketState.RESOLVED.value, TicketState.CLOSED.value]
-        newest = select(_t).where(whose, _t.c.state.not_in(closed)).order_by(_t.c.number.desc()).limit(most)
+        newest = select(_t).where(whose, _t.c.state.not_in(_DONE)).order_by(_t.c.number.desc()).limit(most)
         named = select(_t).where(whose, _t.c.number.in_(numbers))
         rows = [*await self._connection.execute(newest), *await self._connection.execute(named)]
         found = {row.number: _ticket(row) for row in rows}
         return tuple(found[number] for number in sorted(found, reverse=True))
+
+    async def owned_in(self, conversation_id: str) -> tuple[Ticket, ...]:
+        """The tickets of the conversation about which a person talks to the customer; the newest last."""
+        return await self._where(_t.c.conversation_id == conversation_id, _t.c.state.in_(_OWNED))
+
+    async def owned_by(self, staff: str) -> tuple[Ticket, ...]:
+        return await self._where(_t.c.assignee_id == staff, _t.c.state.in_(_OWNED))
+
+    async def done_in(self, conversation_id: str, numbers: Sequence[int] = (), most: int = 3) -> tuple[Ticket, ...]:
+        """The conversation's resolved and closed tickets: the newest ``most``, and those with these ``numbers``; newest first."""
+        done = (_t.c.conversation_id == conversation_id, _t.c.state.in_(_DONE), _t.c.merged_into.is_(None))
+        newest = select(_t).where(*done).order_by(_t.c.number.desc()).limit(most)
+        named = select(_t).where(*done, _t.c.number.in_(numbers))
+        rows = [*await self._connection.execute(newest), *await self._connection.execute(named)]
+        found = {row.number: _ticket(row) for row in rows}
+        return tuple(found[number] for number in sorted(found, reverse=True))
+
+    async def _where(self, *which: ColumnElement[bool]) -> tuple[Ticket, ...]:
+        rows = await self._connection.execute(select(_t).where(*which).order_by(_t.c.number))
+        return tuple(_ticket(row) for row in rows)
 
     async def all(self, *states: TicketState) -> tuple[Ticket, ...]:
         query = select(_t).order_by(_t.c.number)
@@ -165,5 +196,12 @@ def _ticket(row: Row[Any]) -> Ticket:
         person=row.person,
         due_at=row.due_at,
         progress=row.progress,
+        assignee_id=row.assignee_id,
+        follows=row.follows,
+        merged_into=row.merged_into,
+        resolved_at=row.resolved_at,
+        reopened_at=row.reopened_at,
+        rating=row.rating,
+        rating_words=row.rating_words,
         version=row.version,
     )

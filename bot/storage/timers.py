@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,6 +46,10 @@ class Timers:
 
     async def cancel(self, key: str) -> None:
         await self._connection.execute(delete(_t).where(_t.c.key == key))
+
+    async def cancel_all(self, ticket: int, kinds: Sequence[str]) -> None:
+        """Stop every timer of these kinds that is about the ticket."""
+        await self._connection.execute(delete(_t).where(_t.c.ticket == ticket, _t.c.kind.in_(kinds)))
 
     async def due(self, conversation_id: str, now: datetime) -> tuple[Timer, ...]:
         """The conversation's timers that have run out, in the order in which they did."""

@@ -16,9 +16,14 @@ from bot.config import Settings
 from bot.model import ticket_key
 from bot.ports import Classifier
 from bot.replay.stage import Happened, Stage, stage
+from tests.acceptance.acting import act, alerts, customer, differences
 
 FOLDER = Path(__file__).parent
-CHECKS = {"bot", "not", "buttons", "ticket", "mode", "decision", "priority", "reason", "topic", "answers"}
+CHECKS = {
+    *("bot", "not", "buttons", "ticket", "mode", "decision", "priority", "reason", "topic", "answers"),
+    *("state", "assignee", "rating", "follows", "alerts", "refused"),
+}
+ACTORS = {"customer", "staff", "event", "after", "does", "as", "by"}
 DURATION = TypeAdapter(timedelta)
 
 
@@ -35,28 +40,31 @@ async def test_dialogue(
     async with stage(settings, catalogue=shipped, classifier=understood) as play:
         told: list[str] = []
         for turn in dialogue["turns"]:
-            unknown = set(turn) - CHECKS - {"customer", "staff", "event", "after"}
+            unknown = set(turn) - CHECKS - ACTORS
             assert not unknown, f"no such key: {unknown}"
-            happened = await _played(play, turn)
-            told += [f"{key}: {turn[key]}" for key in ("customer", "staff", "event", "after") if key in turn]
+            happened, refusal = await _played(play, turn)
+            told += [f"{key}: {turn[key]}" for key in ("customer", "staff", "does", "event", "after") if key in turn]
             told += [f"bot: {reply.text} {[b.label for b in reply.buttons]}" for reply in happened.replies]
             told += [f"    ({d['kind']} {d['category']} {d['topic']} {d['confidence']})" for d in happened.decisions]
-            problems = list(_differences(turn, happened))
+            told += [f"    (staff hear: {alert})" for alert in alerts(happened)]
+            problems = [*_differences(turn, happened), *differences(turn, happened, refusal)]
             assert not problems, "\n".join([*problems, "", *told])
 
 
-async def _played(play: Stage, turn: dict[str, Any]) -> Happened:
+async def _played(play: Stage, turn: dict[str, Any]) -> tuple[Happened, str]:
+    """What the turn led to, and the sentence with which the desk refused it, if it did."""
     if "customer" in turn:
-        return await play.customer(turn["customer"])
-    if "staff" in turn:
-        return await play.staff(turn["staff"])
+        return await play.customer(turn["customer"], sender=customer(turn.get("by"))), ""
+    if "staff" in turn or "does" in turn:
+        refusal = await act(play, turn.get("does", "reply"), str(turn.get("staff", "")), turn.get("as"))
+        return await play.nothing(), refusal
     if "after" in turn:
-        return await play.pass_time(DURATION.validate_python(turn["after"]))
+        return await play.pass_time(DURATION.validate_python(turn["after"])), ""
     match turn["event"]:
         case "a person takes over":
-            return await play.take_over()
+            return await play.take_over(), ""
         case "handed back":
-            return await play.hand_back()
+            return await play.hand_back(), ""
     raise AssertionError(f"no such event: {turn['event']}")
 
 

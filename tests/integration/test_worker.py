@@ -89,9 +89,9 @@ async def test_a_file_without_words_opens_a_ticket_that_names_it(desk: Desk) -> 
 async def test_a_turn_leaves_everything_that_staff_need_to_follow_it(desk: Desk, catalogue: Catalogue) -> None:
     conversation_id = await desk.conversation_of(a_message("Der Drucker ist kaputt"))
     await desk.handle_all()
-    opened, turn = await desk.events(conversation_id)
+    opened, told, turn = await desk.events(conversation_id)
     (ticket,), (letter,) = await desk.tickets(), await desk.letters()
-    assert (opened.kind, turn.kind) == ("ticket_opened", "turn")
+    assert (opened.kind, told.kind, turn.kind) == ("ticket_opened", "staff_alert", "turn")
     assert opened.correlation == turn.correlation == letter.correlation
     assert turn.data["catalogue"] == catalogue.version
     assert turn.ticket == ticket.number
@@ -164,8 +164,8 @@ async def test_after_five_tries_a_person_gets_the_raw_text_and_the_customer_hear
     assert letter.text == catalogue.texts["de"]["ticket.failed"].replace("{ticket}", ticket.key)
     conversation = await desk.conversation(row.conversation_id)
     assert (conversation.mode, conversation.ticket) == (Mode.WAITING, ticket.number)
-    (event,) = await desk.events(row.conversation_id)
-    assert event.kind == "dead_letter"
+    event, told = await desk.events(row.conversation_id)
+    assert (event.kind, told.kind) == ("dead_letter", "staff_alert")
     assert "this text cannot be classified" in event.data["error"]
     (shown,) = await letters_overview(desk.store)
     assert (shown["way"], shown["error"]) == ("in", "ValueError: this text cannot be classified")
@@ -213,7 +213,7 @@ async def test_a_dead_letter_that_is_put_back_is_handled_like_any_message(desk: 
     assert not await retry_letter(desk.store, 4711)
     await desk.handle_all()
     assert [row.state for row in await desk.inbox()] == ["handled"]
-    assert [event.kind for event in await desk.events(conversation_id)] == ["dead_letter", "turn"]
+    assert [event.kind for event in await desk.events(conversation_id)] == ["dead_letter", "staff_alert", "turn"]
 
 
 async def test_a_dead_letter_that_fails_again_after_it_was_put_back_does_not_block_its_conversation(desk: Desk) -> None:
