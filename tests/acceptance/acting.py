@@ -14,7 +14,7 @@ THREAD = ChatRef("replay", "staff")
 
 
 def somebody(name: str | None) -> Person:
-    return STAFF if name is None else Person(name.casefold(), name)
+    return STAFF if name in (None, STAFF.name) else Person(name.casefold(), name)
 
 
 def customer(name: str | None) -> Person:
