@@ -45,7 +45,10 @@ class Clockwork:
     watch: Watch = field(default_factory=Watch)
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
-        """Do what is due. Returns when the next timer runs out, None when there is none."""
+        """Do what is due.
+
+        What is due later is left to the sweeper: a lane that sleeps until then would oversleep what is set meanwhile.
+        """
         now = self.clock()
         try:
             async with self.store.transaction() as session:
@@ -53,10 +56,9 @@ class Clockwork:
                 for timer in await session.timers.due(conversation_id, now):
                     await session.timers.cancel(timer.key)
                     conversation = await self._ring(session, conversation, timer, now)
-                upcoming = await session.timers.next(conversation_id)
         except ConflictError:
             return timedelta()  # somebody changed the conversation on SQLite or without its lock: look again
-        return None if upcoming is None else max(upcoming - now, timedelta())
+        return None
 
     async def _ring(self, session: Session, conversation: Conversation, timer: Timer, now: datetime) -> Conversation:
         if conversation.chat.adapter not in self.adapters:
