@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from bot.agreement.customers import Standing
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.returning import Returning
 from bot.desk.watch import Watch, concerned
@@ -78,6 +79,11 @@ class Effects:
     def person(self) -> Person:
         return self.turn[0].message.sender
 
+    def _standing(self, outcome: Outcome) -> Standing:
+        """Of whoever wrote this turn, which in a channel need not be who wrote before: their ticket is their organisation's."""
+        known = next((d for d in outcome.decisions if isinstance(d, Identified)), None)
+        return Standing(known.level, known.organisation) if known is not None else self.situation.standing
+
     async def carry_out(self, outcome: Outcome) -> Done:
         after, tickets = outcome.conversation, dict[int, str]()
         for index, decision in enumerate(outcome.decisions):
@@ -89,7 +95,7 @@ class Effects:
                 case Identified():
                     await self._identify(after, decision)
                 case Refuse(_, consent):
-                    await self._record(after, consent, None)
+                    await self._record(after, consent, None, self._standing(outcome))
                 case Withdraw():
                     await self._withdraw(after, decision)
                 case Settle(_, number):
@@ -119,8 +125,7 @@ class Effects:
         return Done(after, tickets)
 
     async def _open(self, after: Conversation, outcome: Outcome, index: int, decision: Decision) -> Ticket:
-        about, standing = decision.about, self.situation.standing
-        level = next((d.level for d in outcome.decisions if isinstance(d, Identified)), standing.level)
+        about, standing = decision.about, self._standing(outcome)
         ticket = await self.session.tickets.open(
             NewTicket(
                 key=f"{after.id}:{self.turn[0].seq}:{index}",
@@ -131,20 +136,19 @@ class Effects:
                 priority=decision.priority if isinstance(decision, OpenTicket) else Priority.NORMAL,
                 subject=subject(about.text),
                 facts={"text": about.text, **facts(about.text), **files(self.turn)},
-                organisation=after.organisation,
-                level=level.value if standing.checked else None,
+                organisation=standing.organisation.id if standing.organisation else None,
+                level=standing.level.value if standing.checked else None,
                 person=self.person.id,
                 due_at=outcome.respond_by,
                 follows=decision.follows if isinstance(decision, OpenTicket) else None,
             ),
             self.now,
         )
-        known = next((d.organisation for d in outcome.decisions if isinstance(d, Identified)), standing.organisation)
-        situation = replace(self.situation, standing=replace(standing, organisation=known))
+        situation = replace(self.situation, standing=standing)
         attention = self.catalogue.agreement.attention
         await self.watch.begin(self.session, ticket, self.now, situation.hours(self.now), attention)
         if isinstance(decision, OpenTicket) and decision.consent is not None:
-            await self._record(after, decision.consent, ticket.number)
+            await self._record(after, decision.consent, ticket.number, standing)
         await self._event(
             "ticket_opened", ticket.number, {"reason": ticket.reason, "category": about.category, "topic": about.topic}
         )
@@ -170,13 +174,13 @@ class Effects:
         if current is not None and current.open and current.organisation is None:
             await self.session.tickets.save(replace(current, organisation=organisation.id, level=decision.level.value))
 
-    async def _record(self, after: Conversation, consent: Consent, ticket: int | None) -> None:
+    async def _record(self, after: Conversation, consent: Consent, ticket: int | None, standing: Standing) -> None:
         terms = consent.terms
         await self.session.consents.add(
             ConsentRecord(
                 conversation_id=after.id,
                 ticket=ticket,
-                organisation=after.organisation,
+                organisation=standing.organisation.id if standing.organisation else None,
                 person=self.person,
                 purpose=terms.purpose,
                 product=terms.product,

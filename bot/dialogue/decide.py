@@ -65,6 +65,8 @@ def decide(
     if pending is not None and not overdue(pending) and pending.expires_at and pending.expires_at <= turn.now:
         pending = _asked_anew(pending, turn)
     conversation = replace(conversation, language=language, pending=pending)
+    if situation.organisation is not None:
+        conversation = replace(conversation, organisation=situation.organisation.id)
     case = Case(conversation, turn, situation, catalogue)
     if conversation.mode is Mode.HUMAN:
         return _with_a_person(case, language)

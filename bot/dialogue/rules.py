@@ -170,16 +170,13 @@ def _entitled(decisions: tuple[Decision, ...], case: Case) -> tuple[Decision, ..
         guarded = [decision for decision in decisions if _needs_customer(decision, case)]
     if not guarded:
         return decisions
-    introduced: tuple[Decision, ...] = ()
-    if case.conversation.organisation != organisation.id and situation.standing.level is Level.STATED:
-        introduced = (Identified(guarded[0].about, organisation, Level.STATED, said=False),)
     if organisation.entitled(case.turn.now):
-        return introduced + decisions
+        return decisions
     # Whether the contract has run out, and what then, is for people to say: the customer is not refused.
     kept = tuple(decision for decision in decisions if decision not in guarded)
     first = guarded[0]
     about = replace(first.about, text="\n".join(dict.fromkeys(d.about.text for d in guarded if d.about.text)))
-    return (*introduced, *kept, HandOff(about, "not_entitled"))
+    return (*kept, HandOff(about, "not_entitled"))
 
 
 def _who(decisions: tuple[Decision, ...], guarded: list[Decision], case: Case) -> tuple[Decision, ...]:
@@ -257,6 +254,9 @@ def _joined(decision: Decision, case: Case) -> Decision:
     conversation, current, text = case.conversation, case.situation.current, case.turn.text
     if case.turn.action is not None or (isinstance(decision, OpenTicket) and decision.reason in _OF_ITS_OWN):
         return decision
+    organisation = case.situation.organisation
+    if current is not None and organisation is not None and current.organisation not in (None, organisation.id):
+        return decision  # several customers share this channel: one's words do not belong in another's ticket
     waiting = conversation.mode is Mode.WAITING
     if isinstance(decision, HandOff) and decision.reason == "loose_consent" and current is not None and current.open:
         said = assent(text)
