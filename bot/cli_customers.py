@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -214,6 +215,44 @@ def forget(
     if not _with_store(lambda store: desk.forget(store, number, adapter, identity, _now(), actor=ACTOR)):
         raise FirstlineError(f"{who} is not known for {number}; `firstline customers show {number}` shows who is.")
     out.print(f"{who} is forgotten", markup=False, highlight=False)
+
+
+@customers.command()
+def erase(
+    number: Annotated[str | None, typer.Argument(help="customer number: everybody of this customer")] = None,
+    person: Annotated[
+        str | None, typer.Option(help="one person, by the id that `customers show` has: telegram:4711")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="tell what there is, but erase nothing")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    form: Form = "rich",
+) -> None:
+    """Erase what people wrote, were told and sent, for good; docs/data-protection.md says what is kept and why."""
+    from bot.bootstrap import open_files
+    from bot.desk.erase import Erased, erase_customer, erase_person
+
+    if (number is None) == (person is None):
+        raise FirstlineError("Name either a customer by number or one person by --person, such as telegram:4711.")
+    files = open_files(Settings.load())
+
+    def work(dry_run: bool) -> Erased:
+        async def run(store: Store) -> Erased:
+            if person is not None:
+                return await erase_person(store, files, *_address(person), _now(), actor=ACTOR, dry_run=dry_run)
+            return await erase_customer(store, files, number or "", _now(), actor=ACTOR, dry_run=dry_run)
+
+        return _with_store(run)
+
+    found = work(True)
+    told = f"{found.messages} messages in {found.conversations} conversations, {found.files} files, known {found.known} times"
+    if not dry_run:
+        if not yes:
+            typer.confirm(f"Erase {told}? This cannot be undone", abort=True)
+        found = work(False)
+    if form == "json":
+        typer.echo(json.dumps({"dry_run": dry_run, **asdict(found)}))
+    else:
+        out.print(f"{'would be erased' if dry_run else 'erased'}: {told}", markup=False, highlight=False)
 
 
 @customers.command()

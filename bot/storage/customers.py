@@ -154,6 +154,11 @@ class Customers(Organisations):
             *(Known("person", r.adapter, r.user_id, r.person, Level(r.level), r.how, r.updated_at) for r in people),
         )
 
+    async def known_as(self, adapter: str, user_id: str) -> int:
+        """For how many organisations this person is known."""
+        query = select(func.count()).where(_identity.c.adapter == adapter, _identity.c.user_id == storable(user_id))
+        return int((await self._connection.execute(query)).scalar_one())
+
     # --- invitations -----------------------------------------------------------------------------
 
     async def invite(

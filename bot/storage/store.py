@@ -17,6 +17,7 @@ from bot.storage.consents import Consents
 from bot.storage.conversations import Conversations
 from bot.storage.customers import Customers
 from bot.storage.database import Database
+from bot.storage.erasure import Erasure
 from bot.storage.events import Events
 from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
@@ -42,6 +43,7 @@ class Session:
         self.incidents = Incidents(connection)
         self.attachments = Attachments(connection)
         self.staff = Staff(connection)
+        self.erasure = Erasure(connection)
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

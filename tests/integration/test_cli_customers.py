@@ -20,7 +20,7 @@ from bot.model import ChatRef
 from bot.storage.events import Event
 from bot.storage.tables import event
 from tests.conftest import TestDatabase
-from tests.fakes import START
+from tests.fakes import START, a_message
 
 Run = Callable[..., Result]
 REGISTER = """\
@@ -205,3 +205,22 @@ async def test_a_bound_channel_shows_up_and_can_be_forgotten(run: Run, register:
         assert (await to_thread(run, "forget", "K-7", who)).exit_code == 0
     assert _json(await to_thread(run, "show", "K-7", "--format", "json"))["known"] == []
     assert "is not known for K-7" in _error(await to_thread(run, "forget", "K-7", "telegram:4711"))
+
+
+async def test_a_person_is_erased_after_a_question_and_the_next_time_nothing_is_known(
+    run: Run, database: TestDatabase
+) -> None:
+    async with database.store().transaction() as session:
+        await session.inbox.accept(a_message("Mein Drucker raucht", sender="4711", adapter="telegram"), START)
+    tried = _json(await to_thread(run, "erase", "--person", "telegram:4711", "--dry-run", "--format", "json"))
+    assert tried == {"dry_run": True, "messages": 1, "conversations": 1, "files": 0, "known": 0}
+    assert (await to_thread(run, "erase", "--person", "telegram:4711")).exit_code == 1, "nobody has said yes"
+    done = _json(await to_thread(run, "erase", "--person", "telegram:4711", "--yes", "--format", "json"))
+    assert (done["dry_run"], done["messages"]) == (False, 1)
+    assert [(e.kind, e.data["messages"]) for e in await _events(database) if e.kind == "erased"] == [("erased", 1)]
+    assert "Nothing is known" in _error(await to_thread(run, "erase", "--person", "telegram:4711", "--yes"))
+
+
+def test_whom_to_erase_must_be_said_in_one_way(run: Run) -> None:
+    for arguments in ((), ("10442", "--person", "telegram:4711")):
+        assert "either a customer by number or one person" in _error(run("erase", *arguments))
