@@ -14,7 +14,7 @@ import structlog
 
 from bot.errors import DeliveryError, FileGoneError, FilesError
 from bot.model import Author, Mode
-from bot.ports import ChatAdapter, Clock
+from bot.ports import CanFind, ChatAdapter, Clock
 from bot.storage.outbox import Letter
 from bot.storage.store import Session, Store
 
@@ -24,7 +24,12 @@ BASE = timedelta(seconds=1)
 CAP = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=24)
 MAX_UNCERTAIN = 2
-"""A send that may have arrived is tried once more: a duplicate is better than a loss, a third copy is only a nuisance."""
+"""A send that may have arrived is tried once more: a duplicate is better than a loss, a third copy is only a nuisance.
+
+A platform that can be asked is asked instead, and sent to again as long as it says that it has nothing.
+"""
+ASK_AFTER = timedelta(seconds=2)
+"""What was sent may still be on its way for so long, and the platform not know of it yet."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,25 @@ class Delivery:
             return claimed
         letter, adapter = claimed
         log_ = log.bind(correlation=letter.correlation, lane=lane, letter=letter.id, attempt=letter.attempts)
+        askable = isinstance(adapter, CanFind)
         try:
-            platform_id = await adapter.send(letter.part)
+            platform_id = None
+            if letter.uncertain and isinstance(adapter, CanFind):
+                platform_id, askable = await _found(adapter, letter)
+            if platform_id is None:
+                if letter.uncertain >= MAX_UNCERTAIN and not askable:
+                    raise DeliveryError("The platform does not say whether it has it.")
+                platform_id = await adapter.send(letter.part)
         except DeliveryError as error:
-            return await self._not_sent(letter, error)
+            return await self._not_sent(letter, error, askable=askable)
         except FilesError as error:
             # Files are read before anything is sent.
-            return await self._not_sent(letter, DeliveryError(str(error), permanent=isinstance(error, FileGoneError)))
+            gone = DeliveryError(str(error), permanent=isinstance(error, FileGoneError))
+            return await self._not_sent(letter, gone, askable=askable)
         except Exception as error:
             # An adapter that lets something else out cannot say whether it was sent: so it is uncertain.
             log_.error("send_broke", error=repr(error))
-            return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True))
+            return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True), askable=askable)
         async with self.store.transaction() as session:
             now = self.clock()
             settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
@@ -88,7 +101,7 @@ class Delivery:
             if letter.state == "sending":
                 # Whoever marked it is gone, or it would hold the lane: it may have been sent or not.
                 uncertain += 1
-                if uncertain >= MAX_UNCERTAIN or expired:
+                if (uncertain >= MAX_UNCERTAIN and not isinstance(adapter, CanFind)) or expired:
                     await self._event(session, letter, "send_uncertain", "interrupted while sending")
                     return await self._close(session, letter, "uncertain", "interrupted while sending", uncertain)
             elif letter.due_at > max(
@@ -98,9 +111,11 @@ class Delivery:
             await session.outbox.mark_sending(letter, uncertain=uncertain)
             return replace(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain), adapter
 
-    async def _not_sent(self, letter: Letter, error: DeliveryError) -> timedelta:
+    async def _not_sent(self, letter: Letter, error: DeliveryError, *, askable: bool) -> timedelta:
         now, uncertain = self.clock(), letter.uncertain + error.uncertain
         delay = self._delay(letter, error)
+        if askable and error.uncertain:
+            delay = max(delay, ASK_AFTER)
         log_ = log.bind(correlation=letter.correlation, letter=letter.id, attempt=letter.attempts, error=str(error))
         async with self.store.transaction() as session:
             if error.retry_after is not None:
@@ -110,7 +125,7 @@ class Delivery:
                 await session.outbox.settle(letter, state="dead", error=str(error))
                 await self._event(session, letter, "send_failed", str(error))
                 return timedelta()
-            if uncertain >= MAX_UNCERTAIN:
+            if uncertain >= MAX_UNCERTAIN and not askable:
                 log_.error("send_uncertain")
                 await session.outbox.settle(letter, state="uncertain", uncertain=uncertain, error=str(error))
                 await self._event(session, letter, "send_uncertain", str(error))
@@ -145,3 +160,13 @@ class Delivery:
             correlation=letter.correlation,
             data={"letter": letter.id, "error": error},
         )
+
+
+async def _found(adapter: CanFind, letter: Letter) -> tuple[str | None, bool]:
+    """The platform's id of what may have arrived, and whether the platform could say. Raises DeliveryError: ask again later."""
+    try:
+        return await adapter.find(letter.part), True
+    except DeliveryError as error:
+        if not error.permanent:
+            raise
+        return None, False

@@ -89,7 +89,8 @@ class InboundMessage:
     ``message_id`` is the platform's identity of the message and what de-duplication goes by; ``delivery_id`` names this
     delivery of it and is kept for tracing only. ``action`` is the key of a pressed button or of a command, ``edit_of`` the
     message that this one is a newer version of, ``deletion_of`` the message that somebody has taken away (an edit and a deletion
-    have a ``message_id`` of their own). ``invitation`` is the token of an invitation link that was followed.
+    have a ``message_id`` of their own). ``invitation`` is the token of an invitation link that was followed. ``overheard``: it was
+    said where others talk, too, and not to the bot, so it is a message only if a conversation is already under way there.
     """
 
     chat: ChatRef
@@ -104,6 +105,7 @@ class InboundMessage:
     edit_of: str | None = None
     deletion_of: str | None = None
     invitation: str | None = None
+    overheard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +133,22 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One piece that a platform takes in one call; ``payload`` is JSON that only the adapter that made it understands."""
+    """One piece that a platform takes in one call; ``payload`` is JSON that only the adapter that made it understands.
+
+    ``key`` tells the part from all others for good, once it is in the outbox; until then it is empty.
+    """
 
     chat: ChatRef
     payload: Mapping[str, object]
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a platform shows somebody in a place of their own, beside all conversations; ``text`` is Markdown."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

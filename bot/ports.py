@@ -9,7 +9,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from bot.model import Attachment, ChatRef, InboundMessage, Limits, OutboundMessage, Part, Prediction, StaffAlert
+from bot.model import (
+    Attachment,
+    ChatRef,
+    InboundMessage,
+    Limits,
+    OutboundMessage,
+    Page,
+    Part,
+    Person,
+    Prediction,
+    StaffAlert,
+)
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -21,6 +32,13 @@ Receive = Callable[[InboundMessage], Awaitable[None]]
 """Stores a message durably; once it has returned, and not before, the platform may be told that the message has arrived.
 
 Raises FirstlineError when the message could not be stored: the platform must then deliver it again.
+"""
+
+
+Home = Callable[[ChatRef, Person], Awaitable[Page]]
+"""What somebody finds in the place of their own that a platform has for them; the chat is their direct one with the bot.
+
+Raises FirstlineError.
 """
 
 
@@ -62,6 +80,18 @@ class ShowsWorking(Protocol):
 
     def working(self, chat: ChatRef) -> None:
         """Show it for a few seconds. Returns at once and never fails: it is only a courtesy."""
+        ...
+
+
+@runtime_checkable
+class CanFind(Protocol):
+    """An adapter whose platform can be asked whether it has a message."""
+
+    async def find(self, part: Part) -> str | None:
+        """The platform's id of ``part`` if it has been sent; None: it has not, so sending it is no repetition.
+
+        Raises DeliveryError; permanent: the platform will not say.
+        """
         ...
 
 

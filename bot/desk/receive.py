@@ -13,7 +13,7 @@ import structlog
 
 from bot.desk.lanes import FETCH, HANDLE
 from bot.files.names import harmless
-from bot.model import InboundMessage
+from bot.model import ChatRef, InboundMessage
 from bot.ports import Clock, Engine
 from bot.storage.store import Store
 
@@ -27,7 +27,11 @@ class Receiver:
     clock: Clock
 
     async def __call__(self, message: InboundMessage) -> None:
-        """Returns once the message is durable; a duplicate is a quiet success. Raises DatabaseError: deliver it again."""
+        """Returns once the message is durable; a duplicate is a quiet success, and so is what was overheard where nobody talks to
+        the bot. Raises DatabaseError: deliver it again.
+        """
+        if message.overheard and not await self._talking(message.chat):
+            return
         # Shielded: a caller that is cancelled midway must not leave a half-open transaction behind that holds up all others.
         conversation_id = await asyncio.shield(asyncio.create_task(self._stored(message)))
         log.info(
@@ -37,12 +41,15 @@ class Receiver:
             **_shape(message),
         )
 
+    async def _talking(self, chat: ChatRef) -> bool:
+        async with self.store.snapshot() as session:
+            return await session.conversations.find(chat) is not None
+
     async def _stored(self, message: InboundMessage) -> str | None:
         # From here on nobody ever sees the name that the sender has given a file.
         files = tuple(replace(file, name=harmless(file.name, file.media_type)) for file in message.attachments)
-        message = replace(message, attachments=files)
+        message, now = replace(message, attachments=files), self.clock()
         async with self.store.transaction() as session:
-            now = self.clock()
             conversation_id = await session.inbox.accept(message, now)
             if conversation_id is not None:
                 for attachment in await session.attachments.expect(conversation_id, message, now):

@@ -189,7 +189,7 @@ def _letter(row: Row[Any]) -> Letter:
         key=row.key,
         conversation_id=row.conversation_id,
         author=Author(row.author),
-        part=Part(chat, row.payload),
+        part=Part(chat, row.payload, row.key),
         text=row.text,
         state=row.state,
         attempts=row.attempts,

@@ -175,3 +175,13 @@ async def test_an_intake_that_is_stopped_midway_leaves_all_or_nothing_and_goes_o
             await receive(message)
         async with store.snapshot() as session:
             assert await session.inbox.count("new") == tenths + 2, f"after {tenths / 10} ms: {cut_off!r}"
+
+
+async def test_what_is_overheard_is_a_message_only_where_somebody_has_spoken_to_the_bot(desk: Desk) -> None:
+    aside = replace(a_message("Geht bei mir auch nicht", thread="t1"), overheard=True)
+    await desk.receive(aside)
+    assert await desk.inbox() == []
+    await desk.receive(a_message("Der Export ist kaputt", thread="t1"))
+    await desk.receive(aside)
+    await desk.receive(replace(a_message("unter uns", thread="t2"), overheard=True))
+    assert [row.text for row in await desk.inbox()] == ["Der Export ist kaputt", "Geht bei mir auch nicht"]
