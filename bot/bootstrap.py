@@ -30,6 +30,7 @@ from bot.desk.fetch import Fetcher
 from bot.desk.gather import Gathering
 from bot.desk.habits import Habits
 from bot.desk.handle import Worker
+from bot.desk.home import HomePage
 from bot.desk.ladder import Ladder
 from bot.desk.lanes import CLOCK, DELIVER, FETCH, HANDLE, waiting
 from bot.desk.receive import Receiver
@@ -39,7 +40,7 @@ from bot.desk.watch import Watch
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
-from bot.ports import ChatAdapter, Classifier, Clock, Files
+from bot.ports import ChatAdapter, Classifier, Clock, Files, Home
 from bot.reload import KnowledgeBase
 from bot.storage import migrate
 from bot.storage.database import Database
@@ -225,7 +226,8 @@ def _joined(
     files: Files,
 ) -> App:
     if adapters is None:
-        adapters = [*(_adapter(name, settings, files) for name in settings.adapter_names), *mail(settings)]
+        home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
+        adapters = [*(_adapter(name, settings, files, home) for name in settings.adapter_names), *mail(settings)]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     understanding = Understanding()
     watch, habits = Watch(ladder(settings)), habits_of(settings)
@@ -299,7 +301,7 @@ def habits_of(settings: Settings) -> Habits:
     )
 
 
-def _adapter(name: str, settings: Settings, files: Files) -> ChatAdapter:
+def _adapter(name: str, settings: Settings, files: Files, home: Home) -> ChatAdapter:
     make = adapters_registry.load(name)
     match name:
         case "telegram":
@@ -311,10 +313,13 @@ def _adapter(name: str, settings: Settings, files: Files) -> ChatAdapter:
                 base_file_url=f"{base}/file/bot" if base else None,
             )
         case "slack":
+            called = settings.slack_mode == "http"
             return make(
                 _needed(settings.slack_bot_token, "slack_bot_token"),
-                _needed(settings.slack_app_token, "slack_app_token"),
+                None if called else _needed(settings.slack_app_token, "slack_app_token"),
                 files=files,
+                signing_secret=_needed(settings.slack_signing_secret, "slack_signing_secret") if called else None,
+                home=home,
                 base_url=settings.slack_api_url,
             )
     raise SettingsError(f"The adapter {name!r} cannot be run as a service; use `firstline chat` for the terminal.")

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     web_host: str = Field(default="127.0.0.1", description="address that the web server listens on")
     web_port: int = Field(default=8080, ge=0, le=65535, description="its port")
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb- token of the Slack app")
+    slack_mode: Literal["socket", "http"] = Field(
+        default="socket", description="whether a socket is held or Slack calls: socket, http"
+    )
+    slack_signing_secret: SecretStr | None = Field(default=None, description="signing secret of the app, for http")
     slack_app_token: SecretStr | None = Field(default=None, description="xapp- token for Socket Mode")
     slack_api_url: str | None = Field(default=None, description="another Web API server than Slack's own")
     telegram_bot_name: str | None = Field(default=None, description="the bot's @name, for the links of invitations")

@@ -1,4 +1,4 @@
-"""The chat adapter: Socket Mode in, Web API out.
+"""The chat adapter: Socket Mode or HTTP in, Web API out.
 
 It must not know what messages mean, nor how they are stored.
 """
@@ -8,22 +8,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack import history
+from adapters.slack.app import app
+from adapters.slack.courtesies import Courtesies
+from adapters.slack.elements import Me, channel_of
 from adapters.slack.errors import BAD_TOKEN, error_code, translate
 from adapters.slack.files import download, upload
-from adapters.slack.inbound import Me, UnreadableError, to_inbound
+from adapters.slack.intake import Intake
 from adapters.slack.outbound import BUTTON_LIMIT, SECTION_LIMIT, render
-from adapters.slack.socket import Socket, app
-from bot.errors import DeliveryError, FirstlineError, SettingsError
+from adapters.slack.people import People
+from adapters.slack.socket import Socket
+from adapters.slack.webhook import Webhook
+from bot.errors import DeliveryError, SettingsError
 from bot.model import Attachment, Limits, OutboundMessage, Part
-from bot.ports import Files, Receive
+from bot.ports import Files, Home, Receive
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +41,11 @@ T = TypeVar("T")
 
 
 class SlackAdapter:
-    """One app in one workspace.
+    """One app in one workspace, reached through a socket with ``app_token``, or over the web with ``signing_secret``.
 
-    ``timeout`` is how long a call may take, ``pause`` the first pause after a failure, ``ping`` the time between two
-    signs of life of the socket and ``patience`` how long it may stay dead before it is replaced, all in seconds. ``files`` holds
-    what is to be sent.
+    ``home`` gives what the home tab shows, ``path`` is where Slack calls. ``timeout`` is how long a call may take, ``pause`` the
+    first pause after a failure, ``ping`` the time between two signs of life of the socket and ``patience`` how long it may stay
+    dead before it is replaced, all in seconds. ``files`` holds what is to be sent.
     """
 
     name = "slack"
@@ -45,43 +54,68 @@ class SlackAdapter:
     def __init__(
         self,
         bot_token: str,
-        app_token: str,
+        app_token: str | None = None,
         *,
         files: Files,
+        signing_secret: str | None = None,
+        home: Home | None = None,
+        path: str = "/slack/events",
         base_url: str | None = None,
         timeout: float = 20.0,
         pause: float = 1.0,
         ping: float = 5.0,
         patience: float = 60.0,
     ) -> None:
-        if not bot_token or not app_token:
-            raise SettingsError("A token of the Slack app is missing: it needs a bot token and an app-level token.")
+        if not bot_token:
+            raise SettingsError("The bot token of the Slack app is missing.")
+        if bool(app_token) == bool(signing_secret):
+            raise SettingsError("The Slack app needs an app-level token for Socket Mode, or a signing secret for HTTP.")
         api = base_url or AsyncWebClient.BASE_URL
         # The SDK's default would send again after a connection error, and so twice. A rate limit is waited out only where
         # nobody else waits: in front of a message it is for the outbox to wait, which knows what else is due.
         waiting = [AsyncRateLimitErrorRetryHandler(max_retry_count=2)]
         self._lifecycle = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[*waiting])  # type: ignore[arg-type] # the SDK says int, aiohttp takes both
         self._outgoing = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[])  # type: ignore[arg-type] # as above
-        self._app_token, self._files = app_token, files
+        self._app_token, self._home, self._path = app_token, home, path
+        self._files = files
+        self._webhook = Webhook(signing_secret) if signing_secret else None
         self._pause, self._ping, self._patience = pause, ping, patience
 
     async def run(self, receive: Receive) -> None:
-        """Stay connected until cancelled. Raises SettingsError when Slack does not accept a token."""
+        """Stay reachable until cancelled. Raises SettingsError when Slack does not accept a token."""
         me = await self._insist(self._me)
-        intake = _Intake(me, receive)
+        people, courtesies = People(self._lifecycle, me), Courtesies(self._lifecycle, me, self._home)
+        intake = Intake(me, receive, people, courtesies)
+        if self._webhook is not None:
+            async with _opened(intake):
+                self._webhook.app = app(self._lifecycle, intake.take)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self._webhook.app = None
         while True:
-            address = await self._insist(self._address)
-            socket = Socket(app(self._lifecycle, intake.take), self._app_token, ping_interval=self._ping)
-            intake.open()
-            try:
+            await self._hold_socket(intake)
+
+    async def _hold_socket(self, intake: Intake) -> None:
+        address = await self._insist(self._address)
+        socket = Socket(app(self._lifecycle, intake.take), self._app_token, ping_interval=self._ping)
+        try:
+            async with _opened(intake):
                 await socket.hold(address, self._patience)
-            except TimeoutError:
-                log.warning("no socket could be opened; trying a new address")
-            else:
-                log.warning("the socket was silent for %.0f s; connecting anew", self._patience)
-            finally:
-                await intake.shut()
-                await socket.shut()
+        except TimeoutError:
+            log.warning("no socket could be opened; trying a new address")
+        else:
+            log.warning("the socket was silent for %.0f s; connecting anew", self._patience)
+        finally:
+            await socket.shut()
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Where Slack calls; none in Socket Mode."""
+        if self._webhook is None:
+            return ()
+        from adapters.slack.route import route  # the web is an extra
+
+        return (route(self._path, self._webhook),)
 
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)
 
@@ -94,6 +128,8 @@ class SlackAdapter:
                 pass
             case _:
                 raise DeliveryError("This part was not made by the Slack adapter.", permanent=True)
+        if part.key and method == "chat.postMessage":
+            params = history.marked(params, part.key)
         try:
             answer = await self._outgoing.api_call(method, json=dict(params))
         except Exception as error:
@@ -109,6 +145,22 @@ class SlackAdapter:
             async for piece in pieces:
                 yield piece
 
+    async def find(self, part: Part) -> str | None:
+        """The ts of a part that may have been sent already. Raises DeliveryError, permanent where Slack cannot say."""
+        match part.payload:
+            case {"method": "chat.postMessage", "params": {} as params} if part.key:
+                thread = params.get("thread_ts")
+                return await history.sent(
+                    self._outgoing,
+                    channel_of(part.chat.chat_id),
+                    thread if isinstance(thread, str) else None,
+                    part.key,
+                )
+            case {"method": "chat.update"}:
+                return None  # changing it to the same a second time does no harm
+            case _:
+                raise DeliveryError("This part carries no mark.", permanent=True)
+
     async def close(self) -> None:
         """Nothing stays open outside ``run``."""
 
@@ -117,7 +169,7 @@ class SlackAdapter:
         return Me(str(answer["team_id"]), str(answer["user_id"]))
 
     async def _address(self) -> str:
-        answer = await self._lifecycle.apps_connections_open(app_token=self._app_token)
+        answer = await self._lifecycle.apps_connections_open(app_token=self._app_token or "")
         return str(answer["url"])
 
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -135,34 +187,10 @@ class SlackAdapter:
                 await asyncio.sleep(pause)
 
 
-class _Intake:
-    """Hands over one message at a time: the SDK starts a task for each payload, and they would overtake each other."""
-
-    def __init__(self, me: Me, receive: Receive) -> None:
-        self._me, self._receive = me, receive
-        self._turn = asyncio.Lock()  # lets the waiting in first come, first served
-        self._open = False
-
-    def open(self) -> None:
-        self._open = True
-
-    async def take(self, payload: Mapping[str, Any]) -> None:
-        async with self._turn:
-            if not self._open:
-                raise FirstlineError("The adapter is shutting down.")
-            try:
-                message = to_inbound(payload, self._me)
-            except Exception as error:  # whatever it is: it would be the same the next time
-                reason = error if isinstance(error, UnreadableError) else type(error).__name__
-                log.warning("event %s was skipped, it cannot be read: %s", payload.get("event_id"), reason)
-                return
-            if message is None:
-                log.debug("event %s of type %s is not for the bot", payload.get("event_id"), payload.get("type"))
-                return
-            await self._receive(message)
-
-    async def shut(self) -> None:
-        """Take nothing more, and wait for what is being taken."""
-        self._open = False
-        async with self._turn:
-            pass
+@asynccontextmanager
+async def _opened(intake: Intake) -> AsyncIterator[None]:
+    intake.open()
+    try:
+        yield
+    finally:
+        await intake.shut()

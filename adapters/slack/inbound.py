@@ -7,33 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import unescape
-from typing import Any
+from dataclasses import replace
+from datetime import datetime
 
 from adapters.invitations import invitation
-from bot.model import Attachment, ChatRef, InboundMessage, Person
+from adapters.slack.elements import Fields, Me, UnreadableError, chat_of, mentions, person_of, plain, time_of
+from adapters.slack.interactions import command, press
+from bot.model import Attachment, InboundMessage
 
-Fields = Mapping[str, Any]
+__all__ = ["Me", "UnreadableError", "plain", "to_inbound"]
 
-# What people write. Everything else with a subtype (joined, renamed, pinned, deleted …) is Slack speaking.
+# What people write. Everything else with a subtype (joined, renamed, pinned …) is Slack speaking.
 _WRITTEN = (None, "file_share", "me_message", "thread_broadcast")
 
 
-class UnreadableError(ValueError):
-    """The payload does not look as Slack describes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Me:
-    """The app itself, as auth.test describes it: the workspace that it is installed in, and its bot user."""
-
-    team: str
-    user: str
-
-
-def to_inbound(payload: Fields, me: Me) -> InboundMessage | None:
+def to_inbound(payload: Fields, me: Me, now: datetime) -> InboundMessage | None:
     """The message in a payload; None when it is not for the bot. Raises UnreadableError."""
     try:
         match payload:
@@ -42,11 +30,11 @@ def to_inbound(payload: Fields, me: Me) -> InboundMessage | None:
             case {"type": "event_callback", "event": {"type": str()}}:
                 return None
             case {"type": "block_actions"}:
-                return _press(payload, me)
+                return press(payload, me)
             case {"type": str(kind)} if kind != "event_callback":
                 return None
             case {"command": str()}:
-                return None
+                return command(payload, me, now)
             case _:
                 raise UnreadableError("neither an event nor an interaction")
     except (OverflowError, OSError) as error:
@@ -55,15 +43,44 @@ def to_inbound(payload: Fields, me: Me) -> InboundMessage | None:
 
 def _event(event: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
     match event:
-        case {"subtype": "message_changed", "message": {} as message, "channel": str(channel)}:
+        case {"subtype": "message_deleted", "previous_message": {} as before}:
+            return _deletion(event, before, delivery_id, me)
+        case {"subtype": "message_changed", "message": {"subtype": "tombstone"}, "previous_message": {} as before}:
+            # What has answers in its thread does not vanish when it is deleted, it becomes a gravestone.
+            return _deletion(event, before, delivery_id, me)
+        case {"subtype": "message_changed", "message": {} as message}:
             if not isinstance(message.get("edited"), Mapping):
                 return None  # only Slack has changed it, to show a preview of a link
-        case {"subtype": "message_changed"} | {"channel": None}:
-            raise UnreadableError("message or channel is missing")
-        case {"channel": str(channel)}:
-            message = event
+            return _written(event, message, delivery_id, me)
+        case {"subtype": "message_changed"}:
+            raise UnreadableError("message is missing")
         case _:
-            raise UnreadableError("channel is missing")
+            return _written(event, event, delivery_id, me)
+
+
+def _deletion(event: Fields, before: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
+    """Somebody has taken away what they had written before."""
+    gone = _written(event, before, delivery_id, me)
+    if gone is None:
+        return None
+    ts = gone.edit_of or gone.message_id
+    return replace(
+        gone,
+        message_id=f"{ts}@deleted",
+        text="",
+        attachments=(),
+        sent_at=time_of(at) if isinstance(at := event.get("event_ts"), str) else gone.sent_at,
+        edit_of=None,
+        deletion_of=ts,
+        invitation=None,
+    )
+
+
+def _written(event: Fields, message: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
+    """``message`` is what ``event`` tells of: the same, or what it was changed to, or what it was."""
+    channel = event.get("channel")
+    if not isinstance(channel, str):
+        raise UnreadableError("channel is missing")
     if message.get("subtype") not in _WRITTEN or message.get("bot_id") or message.get("hidden"):
         return None
     match message:
@@ -73,81 +90,34 @@ def _event(event: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
             raise UnreadableError("user or ts is missing")
         case _:
             return None
+    text, thread = _text(message), message.get("thread_ts")
+    if not isinstance(thread, str):
+        thread = None
     direct = event.get("channel_type") == "im" or channel.startswith("D")
-    text = _text(message)
-    if user in {me.user, "USLACKBOT"} or not (direct or _mentions(text, me)):
+    addressed = direct or mentions(text, me)
+    # In a thread where the bot has been spoken to people go on without naming it; in the open channel they talk to each other.
+    if user in {me.user, "USLACKBOT"} or not (addressed or (thread and not _to_somebody_else(text))):
         return None
     edited = _edited(message)
-    thread = message.get("thread_ts")
     said = plain(text, me)
     return InboundMessage(
         # In a channel every mention opens a thread of its own, or several people would share one conversation.
-        chat=ChatRef("slack", f"{me.team}:{channel}", thread if isinstance(thread, str) else None if direct else ts),
+        chat=chat_of(me, channel, thread or (None if direct else ts)),
         message_id=ts if edited is None else f"{ts}@{edited}",
         delivery_id=delivery_id,
-        sender=_person(user, message, me),
+        sender=person_of(user, message, me),
         text=said,
-        sent_at=_time(edited or ts),
+        sent_at=time_of(edited or ts),
         attachments=_files(message),
         edit_of=None if edited is None else ts,
         invitation=invitation(said) if edited is None else None,
+        overheard=not addressed,
     )
 
 
-def _press(payload: Fields, me: Me) -> InboundMessage | None:
-    match payload:
-        case {
-            "user": {"id": str(user)} as person,
-            "container": {"channel_id": str(channel), "message_ts": str(ts)} as container,
-            "actions": [{"action_ts": str(pressed)} as action, *_],
-        }:
-            pass
-        case {"container": {"type": "view"}}:
-            return None
-        case _:
-            raise UnreadableError("user, container or actions is missing")
-    value = action.get("value")
-    if not isinstance(value, str):
-        return None  # a button that only opens a link
-    message = payload.get("message")
-    thread = container.get("thread_ts") or (message.get("thread_ts") if isinstance(message, Mapping) else None)
-    label = action.get("text")
-    return InboundMessage(
-        chat=ChatRef("slack", f"{me.team}:{channel}", thread or (None if channel.startswith("D") else ts)),
-        message_id=f"press:{ts}:{pressed}:{user}",
-        delivery_id=str(payload.get("trigger_id", "")),
-        sender=Person(_person(user, {"team": person.get("team_id")}, me).id, str(person.get("name", user))),
-        text=unescape(str(label.get("text", ""))) if isinstance(label, Mapping) else "",
-        sent_at=_time(pressed),
-        action=value,
-        reply_to=ts,
-    )
-
-
-def plain(text: str, me: Me) -> str:
-    """Slack's markup as a person reads it, without the mention of the bot."""
-    text = re.sub(rf"\s*<@{re.escape(me.user)}(\|[^>]*)?>[:,]?", "", text)
-    return unescape(re.sub(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>", _reference, text)).strip()
-
-
-def _reference(match: re.Match[str]) -> str:
-    sigil, target, label = match.groups()
-    if sigil == "!":
-        return label or f"@{target.partition('^')[0]}"
-    if sigil:
-        return f"{sigil}{label or target}"
-    target = target.removeprefix("mailto:")
-    return f"{label} ({target})" if label and label != target else target
-
-
-def _mentions(text: str, me: Me) -> bool:
-    return f"<@{me.user}>" in text or f"<@{me.user}|" in text
-
-
-def _person(user: str, fields: Fields, me: Me) -> Person:
-    """Known by workspace and user: in a shared channel people of several workspaces meet. The event has no name."""
-    team = fields.get("user_team") or fields.get("team") or me.team
-    return Person(f"{team}:{user}", user)
+def _to_somebody_else(text: str) -> bool:
+    """Whether it begins with the mention of a person; one of the bot does not come here."""
+    return re.match(r"\s*<@[UW]", text) is not None
 
 
 def _text(message: Fields) -> str:
@@ -170,13 +140,6 @@ def _edited(message: Fields) -> str | None:
             return None
         case _:
             raise UnreadableError("edited has no ts")
-
-
-def _time(ts: str) -> datetime:
-    try:
-        return datetime.fromtimestamp(float(ts), UTC)
-    except ValueError as error:
-        raise UnreadableError("a ts is no time") from error
 
 
 def _files(message: Fields) -> tuple[Attachment, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from adapters.markup import Kind, Run, Style, parse, split
+from adapters.slack.elements import channel_of
 from bot.model import Button, OutboundMessage, Part
 
 SECTION_LIMIT = 3000  # and the text of chat.update takes 4,000: one section for each message keeps within both
@@ -35,9 +36,9 @@ def render(message: OutboundMessage) -> tuple[Part, ...]:
         texts = ["…"]
     parts = []
     for index, text in enumerate(texts):
-        blocks: list[dict[str, object]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
+        blocks = [section(text)]
         if index == len(texts) - 1:
-            blocks += _actions(message.buttons)
+            blocks += actions(message.buttons)
         params: dict[str, object] = {"channel": channel_of(message.chat.chat_id), "text": text, "blocks": blocks}
         method = "chat.postMessage"
         if index == 0 and message.edit_of is not None:
@@ -58,9 +59,8 @@ def render(message: OutboundMessage) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def channel_of(chat_id: str) -> str:
-    """A chat is known by workspace and channel; Slack wants the channel."""
-    return chat_id.rpartition(":")[2]
+def section(text: str) -> dict[str, object]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
 
 def mrkdwn(runs: Sequence[Run], depth: int = 0) -> str:
@@ -107,7 +107,7 @@ def _wrap(inside: str, style: Style) -> str:
             )
 
 
-def _actions(buttons: Sequence[Button]) -> list[dict[str, object]]:
+def actions(buttons: Sequence[Button]) -> list[dict[str, object]]:
     elements = [
         {
             "type": "button",

@@ -7,48 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncApp
-from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
-from slack_sdk.web.async_client import AsyncWebClient
-
-from bot.errors import FirstlineError
 
 log = logging.getLogger(__name__)
 
-Take = Callable[[Mapping[str, Any]], Awaitable[None]]
-
 CONNECT_WITHIN = 30.0
 CLOSE_WITHIN = 5.0
-
-
-def app(client: AsyncWebClient, take: Take) -> AsyncApp:
-    """A Bolt app that gives every payload to ``take`` and answers 200 once that has returned, else 503.
-
-    It stands before Bolt's own authorisation, which would answer 200 to an event when it cannot reach Slack. Nothing
-    is left to listeners: Bolt answers 404 to what none matches, and Slack would send that again and again.
-    """
-
-    async def persist(body: dict[str, Any]) -> BoltResponse:
-        try:
-            await take(body)
-        except Exception as error:
-            # Only our own errors are known not to quote the message.
-            reason = error if isinstance(error, FirstlineError) else type(error).__name__
-            log.warning("not acknowledged, Slack will deliver it again: %s", reason)
-            return BoltResponse(status=503)
-        return BoltResponse(status=200)
-
-    return AsyncApp(
-        name="firstline", client=client, signing_secret="", before_authorize=persist, process_before_response=True
-    )
 
 
 class Socket(AsyncSocketModeHandler):

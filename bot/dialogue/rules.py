@@ -61,6 +61,7 @@ _OF_ITS_OWN = frozenset(
         "forward",
         "in_contract",
         "maintenance",
+        "not_entitled",
         "remote",
         "workaround",
     }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from starlette.routing import Mount
 
 from bot.storage.files import Folder
+from bot.web import bound, serve
 from tests.adapters.platforms import Inbox, Platform
-from tests.adapters.slack_platform import Slack
+from tests.adapters.slack_platform import Slack, SlackOverHttp
 from tests.adapters.telegram_platform import Telegram
 from tests.loopback.slack import LoopbackSlack
+from tests.loopback.slack_http import Caller
 from tests.loopback.telegram import LoopbackTelegram
 
 
@@ -44,11 +49,35 @@ async def slack(files: Folder) -> AsyncIterator[Slack]:
         yield Slack(server, files)
 
 
-@pytest.fixture(params=["telegram", "slack"])
+@asynccontextmanager
+async def called_slack(files: Folder) -> AsyncIterator[SlackOverHttp]:
+    """Slack calls, and tries again at once: what failed a moment ago may work the next."""
+    listening = bound("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/slack/events"
+    async with LoopbackSlack(caller=Caller(address, pauses=(0.05,) * 40, within=0.3)).serve() as server:
+        slack = SlackOverHttp(server, files)
+        web = asyncio.create_task(serve([Mount("/", slack.asgi)], listening))
+        try:
+            yield slack
+        finally:
+            web.cancel()
+            await asyncio.gather(web, return_exceptions=True)
+
+
+@pytest.fixture
+async def slack_over_http(files: Folder) -> AsyncIterator[SlackOverHttp]:
+    async with called_slack(files) as slack:
+        yield slack
+
+
+@pytest.fixture(params=["telegram", "slack", "slack over http"])
 async def platform(request: pytest.FixtureRequest, files: Folder) -> AsyncIterator[Platform]:
     if request.param == "telegram":
         async with LoopbackTelegram().serve() as telegram:
             yield Telegram(telegram, files)
-    else:
+    elif request.param == "slack":
         async with LoopbackSlack().serve() as slack:
             yield Slack(slack, files)
+    else:
+        async with called_slack(files) as called:
+            yield called

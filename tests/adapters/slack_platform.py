@@ -8,7 +8,11 @@ from __future__ import annotations
 import asyncio
 import html
 import itertools
+from collections.abc import Mapping
 from typing import Any
+
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from adapters.slack import SlackAdapter
 from bot.model import ChatRef
@@ -16,6 +20,7 @@ from bot.storage.files import Folder
 from tests.adapters.platforms import TIMEOUT, Platform
 from tests.loopback.faults import Fault
 from tests.loopback.slack import BOT_USER, TEAM, LoopbackSlack
+from tests.loopback.slack_http import SECRET
 
 
 class Slack(Platform):
@@ -27,11 +32,12 @@ class Slack(Platform):
         self.server, self.files = server, files
         self._numbers = itertools.count(10)
 
-    def adapter(self, *, url: str | None = None, token: str | None = None, **more: float) -> SlackAdapter:
+    def adapter(self, *, url: str | None = None, token: str | None = None, **more: Any) -> SlackAdapter:
         api = f"{url or self.server.url}/api/"
+        app_token = None if "signing_secret" in more else self.server.app_token
         return SlackAdapter(
             token or self.server.bot_token,
-            self.server.app_token,
+            app_token,
             files=self.files,
             base_url=api,
             timeout=TIMEOUT,
@@ -101,7 +107,7 @@ class Slack(Platform):
         changed = {"subtype": "message_changed", "hidden": True, "message": message, "previous_message": {"text": "?"}}
         self.server.push(self.event("", self._ts(), **changed))
 
-    async def press(self, message_id: str, label: str, action: str) -> None:
+    async def press(self, message_id: str, label: str, action: str, *, shown: Mapping[str, Any] | None = None) -> None:
         button = {
             "type": "button",
             "action_id": f"0:{action}",
@@ -118,10 +124,35 @@ class Slack(Platform):
                 "container": {"type": "message", "message_ts": message_id, "channel_id": "D1", "is_ephemeral": False},
                 "trigger_id": "1.2.3",
                 "channel": {"id": "D1", "name": "directmessage"},
-                "message": {"type": "message", "ts": message_id, "text": "?"},
+                "message": {"type": "message", "ts": message_id, "text": "?", **(shown or {})},
                 "actions": [button | {"text": {"type": "plain_text", "text": label, "emoji": True}}],
             },
             kind="interactive",
+        )
+
+    async def delete(self, message_id: str, text: str, **more: Any) -> None:
+        before = self.event(text, message_id, **more)["event"]
+        gone = {"subtype": "message_deleted", "hidden": True, "deleted_ts": message_id, "previous_message": before}
+        self.server.push(self.event("", self._ts(), **gone, **more))
+
+    async def command(self, text: str, *, user: str = "U5", channel: str = "C1") -> None:
+        self.server.push(
+            {
+                "token": "legacy",
+                "team_id": TEAM,
+                "team_domain": "loopback",
+                "channel_id": channel,
+                "channel_name": "hilfe",
+                "user_id": user,
+                "user_name": "ada",
+                "command": "/firstline",
+                "text": html.escape(text, quote=False),
+                "api_app_id": "A1",
+                "is_enterprise_install": "false",
+                "response_url": "https://hooks.slack.test/commands/1",
+                "trigger_id": f"13.37.{next(self._numbers)}",
+            },
+            kind="slash_commands",
         )
 
     async def malformed(self) -> int:
@@ -184,3 +215,28 @@ class Slack(Platform):
     @property
     def send_calls(self) -> int:
         return sum(method == "chat.postMessage" for method, _ in self.server.calls)
+
+
+class SlackOverHttp(Slack):
+    """The same app, called over the web. ``asgi`` stands where the web server reaches whichever adapter was made last."""
+
+    _adapter: SlackAdapter | None = None
+
+    def adapter(self, *, url: str | None = None, token: str | None = None, **more: Any) -> SlackAdapter:
+        self._adapter = super().adapter(url=url, token=token, signing_secret=SECRET, **more)
+        return self._adapter
+
+    @property
+    def tokens(self) -> list[str]:
+        return [self.server.bot_token, SECRET]
+
+    async def press(self, message_id: str, label: str, action: str, *, shown: Mapping[str, Any] | None = None) -> None:
+        assert self.server.caller is not None
+        async with asyncio.timeout(5):  # Slack does not try again what people do
+            while not await self.server.caller.verified():
+                await asyncio.sleep(0.01)
+        await super().press(message_id, label, action, shown=shown)
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        routes = self._adapter.routes() if self._adapter is not None else ()
+        await Starlette(routes=list(routes))(scope, receive, send)

@@ -93,7 +93,7 @@ def read(platform: str, thing: Any) -> None:
             assert message is None or isinstance(message, InboundMessage)
     else:
         with suppress(slack.UnreadableError):
-            message = slack.to_inbound(thing, SLACK_ME)
+            message = slack.to_inbound(thing, SLACK_ME, NOW)
             assert message is None or isinstance(message, InboundMessage)
 
 
@@ -105,7 +105,7 @@ def places(thing: Any) -> list[tuple[Any, Any]]:
 
 def test_the_samples_are_readable() -> None:
     assert all(telegram.to_inbound(update, TELEGRAM_ME, NOW) for update in TELEGRAM_UPDATES)
-    assert all(slack.to_inbound(payload, SLACK_ME) for payload in SLACK_PAYLOADS)
+    assert all(slack.to_inbound(payload, SLACK_ME, NOW) for payload in SLACK_PAYLOADS)
 
 
 @given(

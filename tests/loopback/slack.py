@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,47 +19,31 @@ from aiohttp import WSMsgType, web
 
 from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
-from tests.loopback.slack_blocks import Refusal, check_blocks, check_escapes
+from tests.loopback.slack_blocks import Refusal, check_blocks, check_escapes, check_metadata, check_view
+from tests.loopback.slack_http import Caller
+from tests.loopback.slack_methods import METHODS, check_arguments, decoded
 
 TEAM, BOT_USER = "T0FIRST", "U0BOT"
 
-# method -> argument -> (type, required)
-METHODS: Mapping[str, Mapping[str, tuple[type, bool]]] = {
-    "auth.test": {},
-    "apps.connections.open": {},
-    "chat.postMessage": {
-        "channel": (str, True),
-        "text": (str, True),
-        "blocks": (list, False),
-        "thread_ts": (str, False),
-        "reply_broadcast": (bool, False),
-        "unfurl_links": (bool, False),
-        "unfurl_media": (bool, False),
-        "mrkdwn": (bool, False),
-        "metadata": (dict, False),
-    },
-    "chat.update": {
-        "channel": (str, True),
-        "ts": (str, True),
-        "text": (str, True),
-        "blocks": (list, False),
-        "metadata": (dict, False),
-    },
-}
+SCOPES = frozenset(
+    {
+        "app_mentions:read",
+        "channels:history",
+        "channels:read",
+        "chat:write",
+        "commands",
+        "files:read",
+        "files:write",
+        "groups:history",
+        "groups:read",
+        "im:history",
+        "im:write",
+        "mpim:history",
+        "users:read",
+    }
+)
 
 
-# These take no JSON: their arguments stand in the address or in a form.
-FORMS: Mapping[str, Mapping[str, tuple[type, bool]]] = {
-    "files.getUploadURLExternal": {"filename": (str, True), "length": (int, True), "alt_txt": (str, False)},
-    "files.completeUploadExternal": {
-        "files": (list, True),
-        "channel_id": (str, False),
-        "thread_ts": (str, False),
-        "initial_comment": (str, False),
-    },
-    "files.info": {"file": (str, True), "count": (int, False), "page": (int, False)},
-}
-_KNOWN = {**METHODS, **FORMS}
 UPLOAD_LIMIT = 1 << 30
 
 
@@ -67,6 +51,12 @@ UPLOAD_LIMIT = 1 << 30
 class LoopbackSlack:
     bot_token: str = "xoxb-loopback"
     app_token: str = "xapp-loopback"
+    config_token: str = "xoxe.xoxp-loopback"
+    scopes: frozenset[str] = SCOPES
+    people: dict[str, str] = field(default_factory=dict)  # user -> name
+    manifest: dict[str, Any] = field(default_factory=dict)  # what the app was made from, for apps.manifest.export
+    socket_mode: bool = True
+    caller: Caller | None = None  # deliver over HTTP through it, instead of a socket
     channels: set[str] = field(default_factory=lambda: {"D1", "C1"})
     archived: set[str] = field(default_factory=set)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)  # shared by people: id -> what files.info tells
@@ -74,10 +64,12 @@ class LoopbackSlack:
     shared: list[dict[str, Any]] = field(default_factory=list)  # by us: name, content, channel, thread, comment
     may_read: bool = True  # the scope files:read
     sign_in: bool = False  # downloads show a page to sign in instead
+    left: set[str] = field(default_factory=set)  # channels that the app is no member of
     ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
     attempts: int = 20
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sent: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    homes: dict[str, dict[str, Any]] = field(default_factory=dict)  # user -> the view of the home tab
     delivered: list[str] = field(default_factory=list)  # event ids, each time that one was sent out
     acknowledged: list[str] = field(default_factory=list)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
@@ -93,6 +85,7 @@ class LoopbackSlack:
         self._count = itertools.count(1)
         self._connected = asyncio.Condition()
         self._release = asyncio.Event()
+        self._line = asyncio.Lock()
         self._deaf: list[web.WebSocketResponse] = []
 
     # --- what a test does
@@ -154,11 +147,8 @@ class LoopbackSlack:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        params: dict[str, Any] = (
-            await request.json() if request.content_type == "application/json" else dict(await request.post())
-        )
-        json_ = request.content_type == "application/json" or method not in FORMS
-        params = {**request.query, **params}
+        json_ = request.content_type == "application/json"
+        params: dict[str, Any] = await request.json() if json_ else {**request.query, **await request.post()}
         self.calls.append((method, params))
         fault = self.faults[method].popleft() if self.faults[method] else Fault()
         if fault.drop:
@@ -168,27 +158,28 @@ class LoopbackSlack:
         if fault.status:
             return _failed(fault)
         try:
-            if not json_:
-                params = _form(params, FORMS[method])
-            elif method in FORMS:
-                raise Refusal("invalid_arguments")
+            if method in METHODS and not json_:
+                params = decoded(METHODS[method], params)
+            elif method in METHODS and not METHODS[method].json:
+                params = {}  # Slack does not see them
             answer = self._do(method, params, request.headers.get("Authorization", "").removeprefix("Bearer "))
         except Refusal as refusal:
-            return web.json_response({"ok": False, "error": str(refusal)})
+            answer = {"ok": False, "error": str(refusal)}
         if fault.hang:
             await self._release.wait()
-        return web.json_response({"ok": True, **answer})
+        return web.json_response({"ok": True, **answer}, headers={"x-oauth-scopes": ",".join(sorted(self.scopes))})
 
     def _do(self, method: str, params: dict[str, Any], token: str) -> dict[str, Any]:
-        if method not in _KNOWN:
+        if method not in METHODS:
             raise Refusal("unknown_method")
-        if token != (self.app_token if method == "apps.connections.open" else self.bot_token):
-            raise Refusal("invalid_auth")
-        known = _KNOWN[method]
-        if set(params) - set(known) or any(required and name not in params for name, (_, required) in known.items()):
-            raise Refusal("invalid_arguments")
-        if any(not isinstance(value, known[name][0]) for name, value in params.items()):
-            raise Refusal("invalid_arguments")
+        wanted = {"apps.connections.open": self.app_token, "apps.manifest.export": self.config_token}
+        if token != wanted.get(method, self.bot_token):
+            other = token in (self.bot_token, self.app_token, self.config_token)
+            raise Refusal("not_allowed_token_type" if other else "invalid_auth")
+        known = METHODS[method]
+        if known.scopes and not known.scopes & self.scopes:
+            raise Refusal("missing_scope")
+        check_arguments(known, params)
         match method:
             case "auth.test":
                 return {
@@ -199,6 +190,8 @@ class LoopbackSlack:
                     "user": "firstline",
                 }
             case "apps.connections.open":
+                if not self.socket_mode:
+                    raise Refusal("socket_mode_disabled")
                 ticket = f"ticket{next(self._count)}"
                 self._tickets.add(ticket)
                 return {"url": f"{self.url.replace('http', 'ws', 1)}/link?ticket={ticket}"}
@@ -216,6 +209,28 @@ class LoopbackSlack:
                 if params["file"] not in self.files:
                     raise Refusal("file_not_found")
                 return {"file": self.files[params["file"]]}
+            case "users.info":
+                if params["user"] not in self.people:
+                    raise Refusal("user_not_found")
+                name = self.people[params["user"]]
+                return {"user": {"id": params["user"], "profile": {"display_name": name, "real_name": name}}}
+            case "conversations.open":
+                channel = "D" + params["users"].removeprefix("U")
+                self.channels.add(channel)
+                return {"channel": {"id": channel}}
+            case "conversations.info":
+                if params["channel"] not in self.channels:
+                    raise Refusal("channel_not_found")
+                member = params["channel"] not in self.left
+                return {"channel": {"id": params["channel"], "name": "hilfe", "is_member": member}}
+            case "conversations.history" | "conversations.replies":
+                return self._history(params["channel"], params.get("ts"))
+            case "views.publish":
+                check_view(params["view"])
+                self.homes[params["user_id"]] = params["view"]
+                return {"view": {"id": "V1", "hash": "1.2", **params["view"]}}
+            case "apps.manifest.export":
+                return {"manifest": self.manifest}
             case "chat.postMessage":
                 return self._store(params, f"1700000000.{next(self._count):06d}", 40_000)
             case _:
@@ -258,6 +273,17 @@ class LoopbackSlack:
             return web.Response(text="<html>Sign in</html>", content_type="text/html")  # with status 200, as Slack does
         return await sent_out(request, self.contents[request.match_info["file"]], fault)
 
+    def _history(self, channel: str, thread: str | None) -> dict[str, Any]:
+        """Newest first in a channel, oldest first in a thread; what was said in a thread is not said in the channel."""
+        if channel not in self.channels:
+            raise Refusal("channel_not_found")
+        found = [
+            {"type": "message", "ts": ts, "bot_id": "B0BOT", **message}
+            for (where, ts), message in self.sent.items()
+            if where == channel and message.get("thread_ts") == thread
+        ]
+        return {"messages": found if thread else found[::-1], "response_metadata": {"next_cursor": ""}}
+
     def _channel(self, channel: str) -> str:
         if channel not in self.channels:
             raise Refusal("channel_not_found")
@@ -275,6 +301,7 @@ class LoopbackSlack:
             raise Refusal("msg_too_long")
         check_escapes(params["text"])
         check_blocks(params.get("blocks", []))
+        check_metadata(params.get("metadata"))
         self.sent[params["channel"], ts] = params
         return {"channel": params["channel"], "ts": ts, "message": {"ts": ts, "text": params["text"]}}
 
@@ -309,7 +336,16 @@ class LoopbackSlack:
             await self._connected.wait_for(lambda: bool(self.sockets))
             return self.sockets[-1]
 
+    async def _call(self, caller: Caller, name: str, payload: Any, kind: str) -> None:
+        async with self._line:  # one after the other, or they would overtake each other already on the way
+            self.delivered.append(name)
+            if await caller.deliver(payload, kind) is not None:
+                self.acknowledged.append(name)
+
     async def _deliver(self, name: str, payload: Any, kind: str) -> None:
+        if self.caller is not None:
+            await self._call(self.caller, name, payload, kind)
+            return
         for attempt in range(self.attempts):
             envelope = f"{name}-{attempt}"
             acked = self._acks[envelope] = asyncio.Event()
@@ -329,16 +365,6 @@ class LoopbackSlack:
                     await acked.wait()
                     self.acknowledged.append(name)
                     return
-
-
-def _form(params: dict[str, Any], known: Mapping[str, tuple[type, bool]]) -> dict[str, Any]:
-    """Arguments of a form are texts: numbers and lists are written out in them."""
-    try:
-        return {
-            name: value if known.get(name, (str,))[0] is str else json.loads(value) for name, value in params.items()
-        }
-    except ValueError:
-        raise Refusal("invalid_arguments") from None
 
 
 def _failed(fault: Fault) -> web.Response:

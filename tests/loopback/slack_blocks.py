@@ -22,8 +22,8 @@ def check_escapes(text: str) -> None:
         raise Refusal("invalid_arguments")
 
 
-def check_blocks(blocks: list[Any]) -> None:
-    if len(blocks) > 50:
+def check_blocks(blocks: list[Any], most: int = 50) -> None:
+    if len(blocks) > most:
         raise Refusal("invalid_blocks")
     if len(json.dumps(blocks, ensure_ascii=False)) > 13_200:
         raise Refusal("msg_blocks_too_long")
@@ -40,8 +40,33 @@ def check_blocks(blocks: list[Any]) -> None:
                     _check_button(element)
                 if len({element["action_id"] for element in elements}) < len(elements):
                     raise Refusal("invalid_blocks")
+            case {"type": "context", "elements": [*elements], **rest} if not rest and 0 < len(elements) <= 10:
+                for element in elements:
+                    if set(element) != {"type", "text"} or element["type"] != "mrkdwn" or not element["text"]:
+                        raise Refusal("invalid_blocks")
+                    check_escapes(element["text"])
             case _:
                 raise Refusal("invalid_blocks")
+
+
+def check_view(view: Any) -> None:
+    match view:
+        case {"type": "home", "blocks": [*blocks], **rest} if not rest:
+            check_blocks(blocks, most=100)
+        case _:
+            raise Refusal("invalid_arguments")
+
+
+def check_metadata(metadata: Any) -> None:
+    match metadata:
+        case None:
+            return
+        case {"event_type": str(kind), "event_payload": {} as payload, **rest} if (
+            not rest and re.fullmatch(r"[a-z0-9_]{1,255}", kind) and all(isinstance(v, str) for v in payload.values())
+        ):
+            return
+        case _:
+            raise Refusal("invalid_metadata_format")
 
 
 def _check_button(element: Any) -> None:

@@ -1,0 +1,78 @@
+"""Takes payloads one at a time, however they come, and says what Slack is to be answered once each is durable.
+
+It must not know how payloads arrive or are acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.slack.courtesies import Courtesies
+from adapters.slack.elements import Fields, Me, UnreadableError, channel_of
+from adapters.slack.inbound import to_inbound
+from adapters.slack.people import People
+from bot.errors import FirstlineError
+from bot.model import InboundMessage
+from bot.ports import Receive
+
+log = logging.getLogger(__name__)
+
+Answer = Mapping[str, Any] | None
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Intake:
+    """Hands over one message at a time: payloads are worked on side by side, and would overtake each other."""
+
+    def __init__(
+        self, me: Me, receive: Receive, people: People, courtesies: Courtesies, clock: Callable[[], datetime] = now
+    ) -> None:
+        self._me, self._receive = me, receive
+        self._people, self._courtesies, self._clock = people, courtesies, clock
+        self._turn = asyncio.Lock()  # lets the waiting in first come, first served
+        self._open = False
+
+    def open(self) -> None:
+        self._open = True
+
+    async def take(self, payload: Fields) -> Answer:
+        """Returns once the payload needs not come again, with what is to be shown to whoever caused it.
+
+        Raises FirstlineError when Slack must deliver it again.
+        """
+        async with self._turn:
+            if not self._open:
+                raise FirstlineError("The adapter is shutting down.")
+            try:
+                message = to_inbound(payload, self._me, self._clock())
+            except Exception as error:  # whatever it is: it would be the same the next time
+                reason = error if isinstance(error, UnreadableError) else type(error).__name__
+                log.warning("event %s was skipped, it cannot be read: %s", payload.get("event_id"), reason)
+                return None
+            if message is None:
+                log.debug("event %s of type %s is not for the bot", payload.get("event_id"), payload.get("type"))
+            else:
+                message = await self._people.known(message)
+                await self._receive(message)
+        self._courtesies.follow(payload, message)
+        return self._answer(payload, message)
+
+    async def shut(self) -> None:
+        """Take nothing more, and wait for what is being taken."""
+        self._open = False
+        async with self._turn:
+            pass
+        await self._courtesies.close()
+
+    def _answer(self, payload: Fields, message: InboundMessage | None) -> Answer:
+        if "command" not in payload or message is None or payload.get("channel_id") == channel_of(message.chat.chat_id):
+            return None
+        # Typed elsewhere than where the answer comes: seen by nobody else, it shows the way there without any words.
+        return {"response_type": "ephemeral", "text": f":arrow_right: <@{self._me.user}>"}

@@ -1,0 +1,88 @@
+"""From a pressed button or a slash command to an inbound message. Pure.
+
+It must not know what the keys of buttons mean. The answer to what was done outside a conversation goes to whoever did it: such a
+message has the person in the place of the channel, because only Slack knows the channel of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from html import unescape
+from types import MappingProxyType
+
+from adapters.slack.elements import Fields, Me, UnreadableError, chat_of, person_of, plain, time_of
+from bot.model import InboundMessage, Person
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "": "help",
+        "?": "help",
+        "hilfe": "help",
+        "help": "help",
+        "tickets": "my_tickets",
+        "meine tickets": "my_tickets",
+        "my tickets": "my_tickets",
+        "status": "my_tickets",
+        "person": "person",
+        "mensch": "person",
+        "human": "person",
+    }
+)
+"""What may follow the slash command, and the action that it stands for; anything else is said as it is written."""
+
+
+def press(payload: Fields, me: Me) -> InboundMessage | None:
+    """A button of ours was pressed; None for one that only opens a link. Raises UnreadableError."""
+    match payload:
+        case {
+            "user": {"id": str(user)} as person,
+            "container": {} as container,
+            "actions": [{"action_ts": str(pressed)} as action, *_],
+        }:
+            pass
+        case _:
+            raise UnreadableError("user, container or actions is missing")
+    value = action.get("value")
+    if not isinstance(value, str):
+        return None
+    match container:
+        case {"channel_id": str(channel), "message_ts": str(ts)}:
+            message = payload.get("message")
+            thread = container.get("thread_ts") or (message.get("thread_ts") if isinstance(message, Mapping) else None)
+            if not isinstance(thread, str):
+                thread = None if channel.startswith("D") else ts
+            chat, where = chat_of(me, channel, thread), ts
+        case {"type": "view", "view_id": str(where)}:
+            chat, ts = chat_of(me, user), ""
+        case _:
+            raise UnreadableError("the container is neither a message nor a view")
+    label = action.get("text")
+    return InboundMessage(
+        chat=chat,
+        message_id=f"press:{where}:{pressed}:{user}",
+        delivery_id=str(payload.get("trigger_id", "")),
+        sender=Person(person_of(user, {"team": person.get("team_id")}, me).id, str(person.get("name", user))),
+        text=unescape(str(label.get("text", ""))) if isinstance(label, Mapping) else "",
+        sent_at=time_of(pressed),
+        action=value,
+        reply_to=ts or None,
+    )
+
+
+def command(payload: Fields, me: Me, now: datetime) -> InboundMessage:
+    """Somebody has typed a slash command, wherever that was. Slack does not say when. Raises UnreadableError."""
+    match payload:
+        case {"user_id": str(user), "trigger_id": str(trigger), **rest}:
+            said = plain(str(rest.get("text", "")), me)
+        case _:
+            raise UnreadableError("user_id or trigger_id is missing")
+    return InboundMessage(
+        chat=chat_of(me, user),
+        message_id=f"command:{trigger}",
+        delivery_id=trigger,
+        sender=Person(person_of(user, {"team": rest.get("team_id")}, me).id, str(rest.get("user_name") or user)),
+        text=said,
+        sent_at=now,
+        action=COMMANDS.get(" ".join(said.casefold().split())),
+    )
