@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bot import __version__, logs
 from bot.cli_customers import customers
+from bot.cli_files import files
 from bot.cli_intents import intents
 from bot.config import Settings
 from bot.errors import FirstlineError
@@ -33,6 +34,7 @@ letters = typer.Typer(no_args_is_help=True, help="Messages that could not be han
 app.add_typer(intents, name="intents")
 app.add_typer(customers, name="customers")
 app.add_typer(db, name="db")
+app.add_typer(files, name="files")
 app.add_typer(tickets, name="tickets")
 app.add_typer(letters, name="letters")
 

@@ -48,8 +48,9 @@ class Receiver:
     async def _stored(self, message: InboundMessage) -> str | None:
         # From here on nobody ever sees the name that the sender has given a file.
         files = tuple(replace(file, name=harmless(file.name, file.media_type)) for file in message.attachments)
-        message, now = replace(message, attachments=files), self.clock()
+        message = replace(message, attachments=files)
         async with self.store.transaction() as session:
+            now = self.clock()
             conversation_id = await session.inbox.accept(message, now)
             if conversation_id is not None:
                 for attachment in await session.attachments.expect(conversation_id, message, now):

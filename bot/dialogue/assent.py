@@ -44,6 +44,11 @@ _CONDITION = re.compile(
     r"but|only|at most|up to|no more than|maximum|provided|as long as|if|without|unless|under)\b",
     re.IGNORECASE,
 )
+_FORBIDS = re.compile(
+    r"\b(?:nicht|nichts|nie|keinesfalls)\b.{0,20}\b(?:weitergeben|weiterleiten|weitergereicht|herausgeben)\b|\bkeine weitergabe\b"
+    r"|\b(?:do not|don'?t|must not|never)\b.{0,12}\b(?:pass|forward|share|give)\b.{0,20}\b(?:it|this|that|anything|on|data)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +72,5 @@ def assent(text: str) -> Assent | None:
 
 
 def withdraws(text: str) -> bool:
-    """Whether ``text`` takes back a consent given before."""
-    return _WITHDRAWN.search(text) is not None
+    """Whether ``text`` takes back a consent given before, or forbids what it would allow."""
+    return _WITHDRAWN.search(text) is not None or _FORBIDS.search(text) is not None

@@ -126,7 +126,8 @@ def _meant(case: Case) -> tuple[tuple[Decision, ...], bool]:
         return _edited(case)
     if not text.strip():
         return _without_words(case), False
-    if withdraws(text) and (situation.consented or (situation.current and situation.current.open)):
+    asked = pending is not None and pending.kind == "consent"
+    if withdraws(text) and not asked and (situation.consented or (situation.current and situation.current.open)):
         return (Withdraw(About(text, Category.NOT_COVERED), situation.consented),), False
     if pending is not None and pending.kind in (aftercare.SOLVED, aftercare.RATING):
         return aftercare.said(pending, case)

@@ -24,6 +24,8 @@ from bot.model import Category, Matter, Prediction, Priority
 CANDIDATES = 3
 AS_LIKELY = 0.4
 """Probability from which both of two readings are taken for meant, where treating both harms nobody."""
+NOT_UNLIKELY = 0.15
+"""Probability from which a second reading is reckoned with, where reckoning with it in vain harms nobody."""
 SAYS_SOMETHING = 5
 """Words from which a text that fits no topic is for a person; about shorter ones the bot asks."""
 
@@ -41,8 +43,9 @@ def on_prediction(prediction: Prediction, catalogue: Catalogue) -> tuple[Decisio
 def _both(matter: Matter, catalogue: Catalogue) -> tuple[Decision, ...]:
     """A visit wished for to have something mended is two things at once: the fault gets its ticket, the visit its explanation."""
     decision = on_matter(matter, catalogue)
-    fault = sum(p for c, p in matter.categories if c.in_scope)
-    if isinstance(decision, ClarifyTopic) and min(fault, matter.probability(Category.ONSITE)) >= AS_LIKELY:
+    fault, visit_too = sum(p for c, p in matter.categories if c.in_scope), matter.probability(Category.ONSITE)
+    meant = min(fault, visit_too) >= AS_LIKELY or (matter.category is Category.ONSITE and fault >= NOT_UNLIKELY)
+    if isinstance(decision, ClarifyTopic) and meant:
         category = next(c for c, _ in matter.categories if c.in_scope)
         topic = next((c.topic for c in matter.topics if c.category is category), None)
         visit = replace(decision.about, category=Category.ONSITE, topic=_of(Category.ONSITE, matter))
@@ -74,6 +77,10 @@ def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
         case Course.ASK_DETAILS:
             return ClarifyDetails(about)
         case Course.ASK_TOPIC:
+            if matter.probability(Category.NEGLIGENCE) >= NOT_UNLIKELY:
+                # Nobody is asked whether they were negligent: people judge that, and the fault is taken up as it is told.
+                covered = next((c for c, _ in matter.categories if c.in_scope), Category.ERROR_REPORT)
+                return OpenTicket(replace(about, category=covered, topic=_of(covered, matter)), "judge")
             candidates = _candidates(matter, catalogue)
             if len(candidates) > 1:
                 return ClarifyTopic(about, candidates)
@@ -159,4 +166,5 @@ def _small_talk_key(matter: Matter, catalogue: Catalogue) -> str:
 def _candidates(matter: Matter, catalogue: Catalogue) -> tuple[str, ...]:
     """The topics to choose from: the likeliest requests that a customer can tell apart by their titles."""
     topics = (catalogue.topics[candidate.topic] for candidate in matter.topics)
-    return tuple(t.id for t in topics if not t.vague and (t.category.in_scope or t.category.excluded))[:CANDIDATES]
+    offered = (t for t in topics if not t.vague and t.category is not Category.NEGLIGENCE and t.id != LOOSE_CONSENT)
+    return tuple(t.id for t in offered if t.category.in_scope or t.category.excluded)[:CANDIDATES]

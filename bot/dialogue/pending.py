@@ -141,7 +141,7 @@ def _details(pending: Pending, case: Case) -> Reading:
     if any(isinstance(d, Answer | Exclude | HandOff) for d in alone) or is_goodbye(alone):
         return Reading(alone)
     known = frozenset(facts(whole))
-    if attempts(pending) < MAX_QUESTIONS and all(isinstance(d, ClarifyDetails | SmallTalk | Decline) for d in alone):
+    if attempts(pending) < MAX_QUESTIONS and all(_says_little(d) for d in alone):
         return Reading((ClarifyDetails(replace(alone[0].about, text=whole), attempts(pending) + 1, known),))
     together = on_prediction(case.turn.together or case.turn.prediction, case.catalogue)
     if any(isinstance(d, Answer | Exclude) for d in together) and not any(isinstance(d, OpenTicket) for d in alone):
@@ -150,6 +150,11 @@ def _details(pending: Pending, case: Case) -> Reading:
     if ticket is None:
         ticket = OpenTicket(together[0].about, "unclear")
     return Reading((replace(ticket, about=replace(ticket.about, text=whole)),))
+
+
+def _says_little(decision: Decision) -> bool:
+    unsure = type(decision) is OpenTicket and decision.reason == "unsure"
+    return unsure or isinstance(decision, ClarifyDetails | SmallTalk | Decline)
 
 
 def is_goodbye(decisions: tuple[Decision, ...]) -> bool:

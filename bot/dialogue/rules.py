@@ -61,7 +61,6 @@ _OF_ITS_OWN = frozenset(
         "forward",
         "in_contract",
         "maintenance",
-        "not_entitled",
         "remote",
         "workaround",
     }

@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,8 +23,9 @@ import structlog
 from bot.bootstrap import App, build, now
 from bot.catalogue.load import load
 from bot.config import Settings, shipped_intents
-from bot.model import InboundMessage, Limits, OutboundMessage, Part, Prediction
+from bot.model import Attachment, InboundMessage, Limits, OutboundMessage, Part, Prediction
 from bot.ports import Receive
+from bot.storage.files import Folder
 from tests.fakes import FakeClassifier, a_message
 
 Moment = Literal[
@@ -37,11 +38,16 @@ Moment = Literal[
     "sending",  # marked as being sent, but the platform has nothing yet
     "transmitted",  # the platform has it, but that is not yet noted
     "sent",  # noted
+    "fetching",  # a file is half here
+    "kept",  # all of it is here, but that is not yet noted
+    "stored",  # noted
 ]
 CATALOGUE = load(shipped_intents())
 """Loaded once, before processes are forked."""
 
-LOGGED = {"message_accepted": "accepted", "turn_handled": "handled", "sent": "sent"}
+LOG = b"ERROR 17\n" * 20_000
+
+LOGGED = {"message_accepted": "accepted", "turn_handled": "handled", "sent": "sent", "file_stored": "stored"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,11 @@ def some_messages(count: int) -> tuple[InboundMessage, ...]:
     return tuple(
         a_message("Der Drucker ist kaputt", chat=f"c{n % 5}", message_id=f"m{n}", adapter="file") for n in range(count)
     )
+
+
+def a_message_with_a_file() -> InboundMessage:
+    file = Attachment("fehler.log", "text/plain", len(LOG), "ref")
+    return a_message("Der Drucker ist kaputt", message_id="m0", adapter="file", attachments=(file,))
 
 
 def live(life: Life) -> None:
@@ -153,8 +164,24 @@ class _File:
         self._at("transmitted")
         return "1"
 
+    async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
+        yield LOG[: len(LOG) // 2]
+        self._at("fetching")
+        yield LOG[len(LOG) // 2 :]
+
     async def close(self) -> None:
         pass
+
+
+class _Folder(Folder):
+    def __init__(self, root: Path, at: Callable[[str], None]) -> None:
+        super().__init__(root)
+        self._at = at
+
+    async def put(self, folder: str, chunks: AsyncIterator[bytes]) -> str:
+        key = await super().put(folder, chunks)
+        self._at("kept")
+        return key
 
 
 def _append(path: Path, line: str) -> None:
@@ -172,11 +199,13 @@ async def _work(life: Life, at: Callable[[str], None]) -> None:
             at("accepting")  # the clock is asked inside the transaction
         return now()
 
-    adapter = _File(life, at)
+    adapter, files = _File(life, at), _Folder(life.folder / "files", at)
     settings = Settings(data=life.folder, database_url=life.database_url, burst_seconds=0)
     async with (
         asyncio.timeout(life.within),
-        build(settings, adapters=[adapter], classifier=_Classifier(at), clock=clock, catalogue=CATALOGUE) as app,
+        build(
+            settings, adapters=[adapter], classifier=_Classifier(at), clock=clock, catalogue=CATALOGUE, files=files
+        ) as app,
         app.working(),
     ):
         accepting = True
@@ -189,7 +218,9 @@ async def _work(life: Life, at: Callable[[str], None]) -> None:
 
 async def _open(app: App) -> bool:
     async with app.store.snapshot() as session:
-        return bool(await session.inbox.waiting() or await session.outbox.waiting())
+        return bool(
+            await session.inbox.waiting() or await session.outbox.waiting() or await session.attachments.waiting(now())
+        )
 
 
 def a_short_life(chance: random.Random) -> float:

@@ -88,6 +88,23 @@ async def test_after_kill_9_and_a_restart_the_reply_comes_once(
     assert harness.lines(life.acknowledged) == ["m0"]
 
 
+@pytest.mark.parametrize("dies", ["accepted", "fetching", "kept", "stored"])
+async def test_after_kill_9_and_a_restart_the_file_is_there_once_and_whole(
+    database: TestDatabase, tmp_path: Path, dies: Moment
+) -> None:
+    life = Life(tmp_path, database.url, (harness.a_message_with_a_file(),), dies)
+    assert await _live(life) == -signal.SIGKILL
+    assert await _live(replace(life, dies="never")) == 0
+    async with database.store().snapshot() as session:
+        [row] = (await session.connection.execute(select(tables.attachment))).all()
+        events = (
+            await session.connection.execute(select(tables.event).where(tables.event.c.kind == "file_stored"))
+        ).all()
+    assert (row.state, len(events)) == ("stored", 1)
+    folder = tmp_path / "files" / row.conversation_id
+    assert [(file.name, file.read_bytes()) for file in folder.iterdir()] == [(row.hash, harness.LOG)]
+
+
 @pytest.mark.parametrize("dies", ["classifying", "committing", "sending"])
 async def test_a_process_that_dies_again_and_again_has_still_only_one_effect(
     database: TestDatabase, tmp_path: Path, dies: Moment
