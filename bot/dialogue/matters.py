@@ -67,7 +67,12 @@ def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
         runner_up=matter.categories[1][0] if len(matter.categories) > 1 else None,
         products=matter.products,
     )
-    match judge(matter, catalogue.agreement.costs).course:
+    course = judge(matter, catalogue.agreement.costs).course
+    if course in (Course.ANSWER, Course.TICKET) and _names_only(matter):
+        candidates = _candidates(matter, catalogue)
+        if len(candidates) > 1:
+            return ClarifyTopic(about, candidates)
+    match course:
         case Course.ANSWER if matter.faq:
             return Answer(replace(about, topic=matter.faq[0]))
         case Course.EXCLUDE if topic == LOOSE_CONSENT:
@@ -93,10 +98,13 @@ def on_matter(matter: Matter, catalogue: Catalogue) -> Decision:
             return Decline(about)
         case Course.HAND_OFF:
             return HandOff(about, "person" if matter.category is Category.HUMAN_REQUEST else "unsure")
-        case _ if len(matter.text.split()) == 1 and len(candidates := _candidates(matter, catalogue)) > 1:
-            return ClarifyTopic(about, candidates)  # one word names a subject, not what is wrong with it
         case _:
             return ticket(about, catalogue)
+
+
+def _names_only(matter: Matter) -> bool:
+    """One word names a subject, not what is wanted of it; unless that is just how customers are known to ask for it."""
+    return len(matter.text.split()) == 1 and matter.source == "statistical"
 
 
 def on_topic(topic_id: str, text: str, catalogue: Catalogue) -> Decision:
