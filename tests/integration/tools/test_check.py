@@ -70,7 +70,7 @@ def test_a_topic_that_takes_the_examples_of_another_is_named(run: Run, intents: 
     ("old", "new", "told"),
     [
         ("  opened_high:", "  opened_hihg:", "The text 'ticket.opened_high' is missing, which the bot says"),
-        ("{ticket}", "{tikcet}", "Nothing fills in {tikcet} in the text 'ticket.opened'"),
+        ("{ticket}", "{tikcet}", "Nothing fills in {tikcet} in the text 'ticket."),
     ],
 )
 def test_a_text_that_the_bot_could_not_say_is_an_error_before_a_customer_waits_for_it(
