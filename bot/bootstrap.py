@@ -211,10 +211,24 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 
 
 def open_files(settings: Settings) -> Files:
-    """Where attachments are kept."""
+    """Where attachments are kept. Raises SettingsError, FilesError."""
+    if "://" in settings.files:
+        return _objects(settings.files)
     folder = Folder(Path(settings.files) if settings.files else settings.data / "files")
     folder.sweep()
     return folder
+
+
+def _objects(url: str) -> Files:
+    try:
+        from bot.storage.objects import Objects
+
+        return Objects(url)
+    except ImportError as error:
+        raise SettingsError(
+            f"FIRSTLINE_FILES={url} needs the package {error.name or 'of its kind'}, which is not installed: "
+            "pip install 'firstline[s3]'."
+        ) from error
 
 
 def _joined(

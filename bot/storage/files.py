@@ -19,7 +19,7 @@ from uuid import uuid4
 from bot.errors import FileGoneError, FilesError
 
 PIECE = 1 << 16
-_KEY = re.compile(r"[A-Za-z0-9-]{1,60}/[0-9a-f]{64}")
+KEY = re.compile(r"[A-Za-z0-9-]{1,60}/[0-9a-f]{64}")
 UNFINISHED = ".unfinished"
 FORGOTTEN_AFTER = 24 * 3600.0
 """Seconds after which a half-written file has certainly lost its writer."""
@@ -77,7 +77,7 @@ class Folder:
                         file.unlink()
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise FilesError(f"{key!r} is no key of a file.")
         return self._root / key
 
