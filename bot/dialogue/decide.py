@@ -74,7 +74,16 @@ def decide(
     case = _known(case, decisions)
     decisions = hold(aftercare.returned(decisions, case), case)
     case = _known(case, decisions)
-    return _outcome(_in_order(decisions), case, language, keep=keep)
+    return _outcome(_in_order(_whole(decisions, turn)), case, language, keep=keep)
+
+
+def _whole(decisions: tuple[Decision, ...], turn: Turn) -> tuple[Decision, ...]:
+    """The one ticket of a turn holds all that was written, also what was left aside to understand it."""
+    said = [decision for decision in decisions if not isinstance(decision, Identified)]
+    if len(said) == 1 and isinstance(said[0], OpenTicket) and len(turn.text) > len(said[0].about.text):
+        whole = replace(said[0], about=replace(said[0].about, text=turn.text))
+        return tuple(whole if decision is said[0] else decision for decision in decisions)
+    return decisions
 
 
 def _known(case: Case, decisions: tuple[Decision, ...]) -> Case:
