@@ -11,7 +11,7 @@ import fcntl
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.desk.watch import Watch
+from bot.engine.elsewhere import ElsewhereEngine
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
@@ -208,6 +209,62 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         yield Store(database)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, *, clock: Clock = now) -> AsyncIterator[Desk]:
+    """What staff can do, beside a running bot, which then sends what they say. Raises CatalogueError, DatabaseError."""
+    catalogue = await asyncio.to_thread(speakable, settings.intents)
+    rendering = Rendering(settings)
+    async with open_store(settings) as store:
+        try:
+            yield Desk(
+                store,
+                ElsewhereEngine(),
+                rendering,
+                lambda: catalogue,
+                clock,
+                settings.default_language,
+                habits_of(settings),
+                Watch(ladder(settings)),
+            )
+        finally:
+            await rendering.close()
+
+
+class Rendering(Mapping[str, ChatAdapter]):
+    """The adapters of the settings, and the terminal, each made when something is to be rendered for it; nothing is sent."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[str, ChatAdapter] = {}
+
+    def __getitem__(self, name: str) -> ChatAdapter:
+        if name not in self._made:
+            if name not in set(self):
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("terminal", *self._settings.adapter_names))
+
+    def __len__(self) -> int:
+        return 1 + len(self._settings.adapter_names)
+
+    def _make(self, name: str) -> ChatAdapter:
+        if name == "terminal":
+            return adapters_registry.load(name)(answered=_nothing)
+        folder = Path(self._settings.files) if self._settings.files else self._settings.data / "files"
+        return _adapter(name, self._settings, Folder(folder))
+
+    async def close(self) -> None:
+        for adapter in self._made.values():
+            await adapter.close()
+
+
+async def _nothing() -> None:
+    """Nobody waits for an answer."""
 
 
 def open_files(settings: Settings) -> Files:

@@ -21,7 +21,9 @@ from rich.table import Table
 from bot import __version__, logs
 from bot.cli_customers import customers
 from bot.cli_files import files
+from bot.cli_incidents import incidents
 from bot.cli_intents import intents
+from bot.cli_tickets import tickets
 from bot.config import Settings
 from bot.errors import FirstlineError
 
@@ -29,13 +31,13 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A first-line support bot."
 )
 db = typer.Typer(no_args_is_help=True, help="The database: its version and its migrations.")
-tickets = typer.Typer(no_args_is_help=True, help="The tickets that the bot has opened.")
 letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled or delivered.")
 app.add_typer(intents, name="intents")
 app.add_typer(customers, name="customers")
 app.add_typer(db, name="db")
 app.add_typer(files, name="files")
 app.add_typer(tickets, name="tickets")
+app.add_typer(incidents, name="incidents")
 app.add_typer(letters, name="letters")
 
 out = Console()
@@ -202,30 +204,6 @@ def db_version() -> None:
             )
         finally:
             await database.close()
-
-    _do(work())
-
-
-@tickets.command("list")
-def tickets_list(form: Annotated[Literal["rich", "json"], typer.Option("--format")] = "rich") -> None:
-    """All tickets, newest last."""
-    from bot.desk.overview import tickets_overview
-
-    async def work() -> None:
-        async with _store() as store:
-            rows = await tickets_overview(store)
-        if form == "json":
-            out.print_json(data=rows)
-            return
-        table = Table("Ticket", "State", "Priority", "Reason", "Category", "Opened", "Subject", box=None)
-        for row in rows:
-            table.add_row(
-                *(
-                    str(row[key] or "")
-                    for key in ("key", "state", "priority", "reason", "category", "opened", "subject")
-                )
-            )
-        out.print(table)
 
     _do(work())
 

@@ -18,6 +18,7 @@ async def tickets_overview(store: Store) -> list[Row]:
                 "key": ticket.key,
                 "state": ticket.state.value,
                 "priority": ticket.priority.value,
+                "owner": ticket.assignee,
                 "reason": ticket.reason,
                 "category": ticket.category.value if ticket.category else None,
                 "topic": ticket.topic,

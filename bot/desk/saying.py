@@ -37,7 +37,11 @@ async def say(
 
     Raises UnsayableError, before anything is written, when the adapter cannot render it.
     """
-    adapter = adapters[conversation.chat.adapter]
+    adapter = adapters.get(conversation.chat.adapter)
+    if adapter is None:
+        raise UnsayableError(
+            f"The adapter {conversation.chat.adapter!r} is not set up here: name it in FIRSTLINE_ADAPTERS, with its tokens."
+        )
     try:
         parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons, attachments=reply.files))
     except Exception as error:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from bot.desk.attending import Attending
 from bot.desk.case import TicketError
+from bot.desk.incidents import Incidents
 from bot.desk.keeping import Keeping
 from bot.desk.threads import Threads
 
 __all__ = ["Desk", "TicketError"]
 
 
-class Desk(Threads, Keeping, Attending):
+class Desk(Threads, Keeping, Attending, Incidents):
     """Tickets are named by their number, staff by a Person whose id is the same on every surface."""

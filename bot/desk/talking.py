@@ -88,7 +88,11 @@ class Talking(Office):
             voice = Voice(self.catalogue(), self._language(case), case.ticket.key)
             if f"canned.{canned}" not in self.catalogue().texts[voice.language]:
                 raise TicketError(f"There is no prepared text {canned!r}; there are: {', '.join(self.canned())}.")
-            await self._replied(case, staff, voice.text(f"canned.{canned}", staff=staff.name))
+            try:
+                text = voice.text(f"canned.{canned}", staff=staff.name)
+            except KeyError as error:
+                raise TicketError(f"Nothing fills in {{{error.args[0]}}} in the prepared text {canned!r}.") from None
+            await self._replied(case, staff, text)
             return case.ticket
 
     def canned(self) -> tuple[str, ...]:

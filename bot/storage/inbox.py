@@ -37,6 +37,15 @@ class Received:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as it is kept for good; ``state`` is new, handled or dead."""
+
+    received: Received
+    state: str
+    deleted_at: datetime | None
+
+
 class Inbox:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -90,6 +99,13 @@ class Inbox:
         )
         newest = (await self._connection.execute(edited)).one_or_none()
         return _received(newest or original)
+
+    async def history(self, conversation_id: str) -> tuple[Kept, ...]:
+        """Everything that was ever received in the conversation, oldest first."""
+        rows = await self._connection.execute(
+            select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.seq)
+        )
+        return tuple(Kept(_received(row), row.state, row.deleted_at) for row in rows)
 
     async def mark_deleted(self, chat: ChatRef, message_id: str, now: datetime) -> None:
         """The sender has taken the message away. Its text is kept, since people may have acted on it, and shown as deleted."""

@@ -61,6 +61,7 @@ class Letter:
     created_at: datetime
     due_at: datetime
     expires_at: datetime | None = None
+    sent_at: datetime | None = None
 
 
 _FORGET = {"payload": case((_t.c.secret == 1, literal({}, _t.c.payload.type)), else_=_t.c.payload)}
@@ -200,4 +201,5 @@ def _letter(row: Row[Any]) -> Letter:
         created_at=row.created_at,
         due_at=row.due_at,
         expires_at=row.expires_at,
+        sent_at=row.sent_at,
     )
