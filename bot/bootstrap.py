@@ -215,8 +215,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 async def open_desk(settings: Settings, *, clock: Clock = now) -> AsyncIterator[Desk]:
     """What staff can do, beside a running bot, which then sends what they say. Raises CatalogueError, DatabaseError."""
     catalogue = await asyncio.to_thread(speakable, settings.intents)
-    rendering = Rendering(settings)
     async with open_store(settings) as store:
+        rendering = Rendering(settings, HomePage(store, lambda: catalogue, clock, settings.default_language))
         try:
             yield Desk(
                 store,
@@ -235,8 +235,9 @@ async def open_desk(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
 class Rendering(Mapping[str, ChatAdapter]):
     """The adapters of the settings, and the terminal, each made when something is to be rendered for it; nothing is sent."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, home: Home) -> None:
         self._settings = settings
+        self._home = home
         self._made: dict[str, ChatAdapter] = {}
 
     def __getitem__(self, name: str) -> ChatAdapter:
@@ -255,8 +256,8 @@ class Rendering(Mapping[str, ChatAdapter]):
     def _make(self, name: str) -> ChatAdapter:
         if name == "terminal":
             return adapters_registry.load(name)(answered=_nothing)
-        folder = Path(self._settings.files) if self._settings.files else self._settings.data / "files"
-        return _adapter(name, self._settings, Folder(folder))
+        # Rendering opens no file, wherever they are kept, so this folder is only named.
+        return _adapter(name, self._settings, Folder(self._settings.data / "files"), self._home)
 
     async def close(self) -> None:
         for adapter in self._made.values():
