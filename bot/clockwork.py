@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.desk.effects import PENDING, subject
+from bot.desk.effects import PENDING, files, subject
 from bot.desk.gather import at_rest
 from bot.desk.ladder import ESCALATE, RAISED, REMIND
-from bot.desk.saying import say
+from bot.desk.saying import address_of, say
 from bot.desk.watch import CLOSE, PROMISE, SILENCE, SILENT, Watch, concerned
 from bot.dialogue.facts import facts
 from bot.dialogue.pending import about_of, overdue
@@ -86,6 +86,7 @@ class Clockwork:
         if pending is None or not overdue(pending) or conversation.mode is not Mode.BOT:
             return conversation
         about, catalogue = about_of(pending), self.knowledge().catalogue
+        names = [name for name in pending.data.get("files", "").split("\n") if name]
         situation = await at_rest(session, conversation, catalogue)
         topic = catalogue.topics.get(about.topic or "")
         priority = topic.priority if topic else Priority.NORMAL
@@ -98,7 +99,7 @@ class Clockwork:
                 topic=about.topic,
                 priority=priority,
                 subject=subject(about.text),
-                facts={"text": about.text, **facts(about.text)},
+                facts={"text": about.text, **facts(about.text), **files(names)},
                 organisation=conversation.organisation,
                 due_at=situation.respond_by(now, priority),
             ),
@@ -112,7 +113,8 @@ class Clockwork:
             after = replace(after, closed_until=reads_from)
         await session.conversations.save(after, now)
         await self._event(session, conversation, "ticket_opened", ticket, now, {"reason": ticket.reason})
-        voice = Voice(catalogue, self._language(conversation), ticket.key)
+        address = await address_of(session, conversation)
+        voice = Voice(catalogue, self._language(conversation), ticket.key, address)
         said = [voice.text("ticket.no_answer")]
         if reads_from is not None and reads_from != conversation.closed_until:
             said.append(voice.text("time.reads_from", time=voice.moment(reads_from)))
@@ -138,12 +140,13 @@ class Clockwork:
         if conversation.mode is Mode.HUMAN:
             return  # a person has the word: the bot does not talk over them, not even to apologise
         catalogue, language = self.knowledge().catalogue, self._language(conversation)
+        address = await address_of(session, conversation)
         if promised is None:
-            reply = notice(catalogue, language, "time.silence", ticket.key)
+            reply = notice(catalogue, language, "time.silence", ticket.key, address=address)
         else:
             hours = (await at_rest(session, conversation, catalogue)).hours(now)
             due = Voice(catalogue, language).moment(hours.local(promised) if hours else promised)
-            reply = notice(catalogue, language, "time.missed", ticket.key, time=due)
+            reply = notice(catalogue, language, "time.missed", ticket.key, address=address, time=due)
         await self._say(session, conversation, reply, f"{conversation.id}:missed:{number}:{now.isoformat()}", now)
 
     async def _nobody_takes(

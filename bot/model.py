@@ -11,6 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+Address = Literal["sie", "du"]
+"""How people are spoken to, in the languages that make a difference of it."""
+
 Language = Literal["de", "en"]
 LANGUAGES: tuple[Language, ...] = ("de", "en")
 

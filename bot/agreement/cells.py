@@ -13,8 +13,8 @@ import holidays
 from rapidfuzz import process
 
 from bot.agreement.calendar import ALWAYS, Hours, parse_hours
-from bot.agreement.customers import Address, Contact
-from bot.model import Category
+from bot.agreement.customers import Contact
+from bot.model import Address, Category
 
 YES = ("yes", "ja", "j", "y", "true", "wahr", "1", "x")
 NO = ("no", "nein", "n", "false", "falsch", "0")

@@ -12,16 +12,13 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from bot.agreement.calendar import Hours
-from bot.model import Category, Priority
-
-Address = Literal["sie", "du"]
+from bot.model import Address, Category, Priority
 
 HOME = "Europe/Berlin"
 """Where a day begins and ends for a contract that names no hours."""

@@ -6,10 +6,10 @@ It must not know files, YAML or how messages are classified.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.agreement.agreement import Agreement
-from bot.model import Category, Language, Priority
+from bot.model import Address, Category, Language, Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,22 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """``version`` is the first 12 hexadecimal digits of a SHA-256 over the names and bytes of all intent files."""
+    """``version`` is the first 12 hexadecimal digits of a SHA-256 over the names and bytes of all intent files.
+
+    ``informal`` holds, of ``texts``, those that read differently to people who are not spoken to formally.
+    """
 
     version: str
     topics: Mapping[str, Topic]
     agreement: Agreement
     company: Company
     texts: Mapping[Language, Mapping[str, str]]
+    informal: Mapping[Language, Mapping[str, str]] = field(default_factory=dict)
+
+    def text(self, language: Language, key: str, address: Address = "sie") -> str:
+        """What the bot says under ``key``. Raises KeyError."""
+        informal = self.informal.get(language, {}) if address == "du" else {}
+        return informal.get(key) or self.texts[language][key]
 
     @property
     def examples(self) -> tuple[Example, ...]:

@@ -5,6 +5,7 @@ It must not know YAML, nor change anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from bot.catalogue.answers import BRACES, PLACEHOLDER, placeholders
@@ -22,6 +23,11 @@ LIVE = ("service.now",)
 """What is known only when somebody asks: whether the service team is staffed right now."""
 
 
+STAFF_ONLY = frozenset({"reason", "fact"})
+"""Groups of texts that no customer reads."""
+
+_FORMAL = re.compile(r"\b(?:Sie|Ihnen|Ihr(?:e[mnrs]?)?)\b")
+
 Needed = Mapping[Path, frozenset[str]]
 """The texts that the bot says, by their paths, with the placeholders that it can fill in each of them."""
 
@@ -35,6 +41,7 @@ def check(material: Material, needed: Needed) -> Iterator[Problem]:
     yield from _answers(material)
     yield from _company(material)
     yield from _texts(material)
+    yield from _informal(material)
     yield from _small_talk(material)
     yield from _needed(material, needed)
 
@@ -191,6 +198,28 @@ def _texts(material: Material) -> Iterator[Problem]:
                     names = ", ".join(f"{{{name}}}" for name in missing)
                     message = f"This text lacks {names}, which {material.texts[other].file} has"
                     yield sheet.problem(path, message, "Use the same placeholders in each language.")
+
+
+def _informal(material: Material) -> Iterator[Problem]:
+    """The informal texts replace some of their language, so they must be texts of it, with the same gaps to fill in."""
+    for language, sheet in material.informal.items():
+        formal = material.texts.get(language)
+        if formal is None:
+            continue
+        texts, informal = dict(flatten(formal.content.root)), dict(flatten(sheet.content.root))
+        for path, text in informal.items():
+            name = ".".join(map(str, path))
+            if path not in texts:
+                message = f"{formal.file} has no text '{name}', so this one is never said"
+                yield sheet.problem(path, message, "Correct its name, or delete it.", key=True)
+            elif placeholders(text) != placeholders(texts[path]):
+                names = ", ".join(f"{{{name}}}" for name in sorted(placeholders(text) ^ placeholders(texts[path])))
+                message = f"Only one of this text and that of {formal.file} has {names}"
+                yield sheet.problem(path, message, "Use the same placeholders in both.")
+        for path, text in texts.items():
+            if path not in informal and path[0] not in STAFF_ONLY and _FORMAL.search(text):
+                message = f"'{'.'.join(map(str, path))}' addresses people formally and is not in {sheet.file}"
+                yield formal.problem(path, message, "Add it there as it reads informally.", severity="warning")
 
 
 def _small_talk(material: Material) -> Iterator[Problem]:

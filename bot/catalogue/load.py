@@ -5,6 +5,7 @@ It must not know who asks for the catalogue, nor keep one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
@@ -22,9 +23,10 @@ from bot.catalogue.schema import MODELS, AgreementFile, CompanyFile, Kind, Texts
 from bot.catalogue.wording import problems_of
 from bot.catalogue.yaml import Path as TextPath
 from bot.catalogue.yaml import parse
-from bot.model import LANGUAGES, Category
+from bot.model import LANGUAGES, Category, Language
 
 _TEXTS = {f"texts/{language}.yaml": language for language in LANGUAGES}
+_INFORMAL: Mapping[str, Language] = {"texts/de_du.yaml": "de"}
 NOTHING: Needed = {}
 _NEEDED = ("agreement.yaml", "company.yaml", *_TEXTS)
 
@@ -78,7 +80,7 @@ def kind_of(name: str) -> Kind | None:
     if name in ("agreement.yaml", "company.yaml"):
         return "agreement" if name == "agreement.yaml" else "company"
     if name.startswith("texts/"):
-        return "texts" if name in _TEXTS else None
+        return "texts" if name in _TEXTS or name in _INFORMAL else None
     return "topic" if "/" in name else None
 
 
@@ -110,6 +112,7 @@ def _material(sheets: dict[str, Sheet[BaseModel]], present: set[str]) -> Materia
         agreement=_of(AgreementFile, sheets).get("agreement.yaml"),
         company=_of(CompanyFile, sheets).get("company.yaml"),
         texts={language: texts[name] for name, language in _TEXTS.items() if name in texts},
+        informal={language: texts[name] for name, language in _INFORMAL.items() if name in texts},
         unread=frozenset(PurePosixPath(name).stem for name in present - set(topics) if kind_of(name) == "topic"),
     )
 
@@ -128,11 +131,16 @@ def _catalogue(material: Material, version: str) -> Catalogue:
         topics={topic.content.id: _topic(topic) for topic in material.topics},
         agreement=_agreement(material.agreement.content),
         company=_company(material.company.content),
-        texts={
-            language: {".".join(map(str, path)): text for path, text in flatten(sheet.content.root)}
-            for language, sheet in material.texts.items()
-        },
+        texts=_flat(material.texts),
+        informal=_flat(material.informal),
     )
+
+
+def _flat(texts: Mapping[Language, Sheet[TextsFile]]) -> dict[Language, dict[str, str]]:
+    return {
+        language: {".".join(map(str, path)): text for path, text in flatten(sheet.content.root)}
+        for language, sheet in texts.items()
+    }
 
 
 def _topic(sheet: Sheet[TopicFile]) -> Topic:

@@ -6,7 +6,7 @@ It must not know whether the files fit each other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Generic, TypeVar
 
@@ -84,6 +84,7 @@ class Material:
     agreement: Sheet[AgreementFile] | None
     company: Sheet[CompanyFile] | None
     texts: Mapping[Language, Sheet[TextsFile]]
+    informal: Mapping[Language, Sheet[TextsFile]] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.gather import at_rest
 from bot.desk.habits import Habits
-from bot.desk.saying import say
+from bot.desk.saying import address_of, say
 from bot.desk.watch import Watch
 from bot.dialogue.speak import notice
 from bot.dialogue.voice import Reply
@@ -94,10 +94,11 @@ class Office:
         await self.watch.begin(case.session, case.ticket, now, hours, catalogue.agreement.attention)
 
     async def _notice(self, case: Case, key: str, **values: str) -> None:
-        await self._say(case, self._worded(case, key, **values), Author.NOTICE)
+        await self._say(case, await self._worded(case, key, **values), Author.NOTICE)
 
-    def _worded(self, case: Case, key: str, **values: str) -> Reply:
-        return notice(self.catalogue(), self._language(case), key, case.ticket.key, **values)
+    async def _worded(self, case: Case, key: str, **values: str) -> Reply:
+        address = await address_of(case.session, case.conversation)
+        return notice(self.catalogue(), self._language(case), key, case.ticket.key, address=address, **values)
 
     def _language(self, case: Case) -> Language:
         return case.conversation.language or self.default_language

@@ -130,12 +130,14 @@ async def send_code(
     code = await session.customers.issue_code(conversation.chat.adapter, sender.id, organisation.id, now)
     if code is None:
         return False
-    subject = notice(catalogue, language, "mail.code.subject", "").text
+    address = organisation.address
+    subject = notice(catalogue, language, "mail.code.subject", "", address=address).text
     body = notice(
         catalogue,
         language,
         "mail.code.body",
         "",
+        address=address,
         code=code,
         minutes=str(round(CODE_LASTS.total_seconds() / 60)),
         organisation=organisation.name,

@@ -103,7 +103,7 @@ class Effects:
                 case TellIncident(about, incident):
                     await self.session.incidents.join(incident, after.id, about.text, self.now)
                 case AskConsent(_, terms) if after.pending is not None:
-                    shown = question(terms, Voice(self.catalogue, outcome.language))
+                    shown = question(terms, Voice(self.catalogue, outcome.language, address=outcome.address))
                     pending = replace(after.pending, data={**after.pending.data, "question": shown})
                     after = replace(after, pending=pending)
                 case Relay(about):
@@ -135,7 +135,7 @@ class Effects:
                 topic=about.topic,
                 priority=decision.priority if isinstance(decision, OpenTicket) else Priority.NORMAL,
                 subject=subject(about.text),
-                facts={"text": about.text, **facts(about.text), **files(self.turn)},
+                facts={"text": about.text, **facts(about.text), **files(outcome.files)},
                 organisation=standing.organisation.id if standing.organisation else None,
                 level=standing.level.value if standing.checked else None,
                 person=self.person.id,
@@ -241,6 +241,5 @@ def subject(text: str) -> str:
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
-def files(turn: Sequence[Received]) -> dict[str, str]:
-    names = [attachment.name for received in turn for attachment in received.message.attachments]
+def files(names: Sequence[str]) -> dict[str, str]:
     return {"attachments": ", ".join(names)} if names else {}

@@ -16,7 +16,7 @@ from datetime import timedelta
 import structlog
 
 from bot.catalogue.catalogue import Catalogue
-from bot.desk.saying import UnsayableError, say
+from bot.desk.saying import UnsayableError, address_of, say
 from bot.dialogue.speak import notice
 from bot.errors import DeliveryError, FilesError
 from bot.files.contents import Inspector, RefusedError
@@ -139,7 +139,16 @@ class Fetcher:
                 ticket = ticket_key(conversation.ticket) if conversation.ticket else ""
                 language = conversation.language or self.default_language
                 size = str(self.most >> 20)
-                reply = notice(self.catalogue(), language, f"file.{reason}", ticket, file=filed.name, size=size)
+                address = await address_of(session, conversation)
+                reply = notice(
+                    self.catalogue(),
+                    language,
+                    f"file.{reason}",
+                    ticket,
+                    address=address,
+                    file=filed.name,
+                    size=size,
+                )
                 with suppress(UnsayableError):  # staff see it all the same
                     await say(
                         session,

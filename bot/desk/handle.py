@@ -22,7 +22,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
 from bot.desk.gather import Gathering, at_rest
-from bot.desk.saying import UnsayableError, say
+from bot.desk.saying import UnsayableError, address_of, say
 from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
 from bot.desk.understand import Understanding
 from bot.desk.watch import Watch
@@ -288,7 +288,7 @@ class Worker:
                     topic=None,
                     priority=Priority.HIGH,
                     subject=subject(first.message.text),
-                    facts={"text": first.message.text} | files([first]),
+                    facts={"text": first.message.text} | files([a.name for a in first.message.attachments]),
                     organisation=conversation.organisation,
                     person=first.message.sender.id,
                 ),
@@ -312,7 +312,8 @@ class Worker:
                 waiting = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
                 await session.conversations.save(waiting, now)
                 language = conversation.language or self.default_language
-                reply = notice(self.knowledge().catalogue, language, "ticket.failed", ticket.key)
+                address = await address_of(session, conversation)
+                reply = notice(self.knowledge().catalogue, language, "ticket.failed", ticket.key, address=address)
                 with contextlib.suppress(
                     UnsayableError
                 ):  # the fault may be in saying; the ticket is there all the same

@@ -16,7 +16,7 @@ from bot.dialogue.situation import Situation
 from bot.dialogue.speak import speak
 from bot.dialogue.turn import Outcome
 from bot.dialogue.voice import Voice
-from bot.model import ChatRef, Conversation, Language, Page, Person, Ticket
+from bot.model import Address, ChatRef, Conversation, Language, Page, Person, Ticket
 from bot.ports import Clock
 from bot.storage.store import Store
 
@@ -37,19 +37,21 @@ class HomePage:
             tickets: dict[int, Ticket] = {}
             if conversation is not None:
                 tickets |= {t.number: t for t in await session.tickets.of_conversation(conversation.id)}
-            for standing in await session.customers.standings(chat, person.id):
+            standings = await session.customers.standings(chat, person.id)
+            for standing in standings:
                 # Who only says where they belong sees what they have told themselves, and no more.
                 if standing.level is Level.PROVEN and standing.organisation is not None:
                     theirs = await session.tickets.of_organisation(standing.organisation.id)
                     tickets |= {t.number: t for t in theirs}
-        return self._page(conversation or Conversation("", chat), tickets)
+        known = next((standing.organisation for standing in standings if standing.organisation is not None), None)
+        return self._page(conversation or Conversation("", chat), tickets, known.address if known else "sie")
 
-    def _page(self, conversation: Conversation, tickets: dict[int, Ticket]) -> Page:
+    def _page(self, conversation: Conversation, tickets: dict[int, Ticket], address: Address) -> Page:
         catalogue, language = self.catalogue(), conversation.language or self.default_language
-        voice = Voice(catalogue, language)
+        voice = Voice(catalogue, language, address=address)
         newest = tuple(tickets[number] for number in sorted(tickets, reverse=True))
         decision = TicketStatus(About(), newest)
-        outcome = Outcome((decision,), language, conversation, self.clock())
+        outcome = Outcome((decision,), language, conversation, self.clock(), address=address)
         stands = speak(outcome, catalogue, Situation(usual_hours=catalogue.agreement.hours), {}) if newest else None
         paragraphs = (
             voice.text("home.welcome"),

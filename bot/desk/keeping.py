@@ -145,7 +145,7 @@ class Keeping(Office):
             # The conversation is written as well, so that a withdrawal that was decided meanwhile is decided anew.
             await self._save_conversation(case, case.conversation)
             author = Author.PERSON if case.conversation.mode is Mode.HUMAN else Author.NOTICE
-            await self._say(case, self._worded(case, "staff.forwarded", recipient=recipient), author)
+            await self._say(case, await self._worded(case, "staff.forwarded", recipient=recipient), author)
             return passed
 
 

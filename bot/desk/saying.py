@@ -8,10 +8,17 @@ from datetime import datetime
 from bot.desk.lanes import DELIVER
 from bot.dialogue.voice import Reply
 from bot.errors import FirstlineError
-from bot.model import Author, Conversation, OutboundMessage
+from bot.model import Address, Author, Conversation, OutboundMessage
 from bot.ports import ChatAdapter, Engine
 from bot.storage.outbox import Draft
 from bot.storage.store import Session
+
+
+async def address_of(session: Session, conversation: Conversation) -> Address:
+    """How the customer of ``conversation`` is spoken to."""
+    known = conversation.organisation
+    organisation = await session.customers.get(known) if known is not None else None
+    return organisation.address if organisation is not None else "sie"
 
 
 class UnsayableError(FirstlineError):

@@ -71,7 +71,7 @@ class Settling(Talking):
         number, now = case.ticket.number, self.clock()
         yes, no = actions.solved(number), actions.unsolved(number)
         voice = Voice(self.catalogue(), self._language(case), case.ticket.key)
-        asked = self._worded(case, "staff.resolved")
+        asked = await self._worded(case, "staff.resolved")
         buttons = (Button(voice.text("button.solved"), yes), Button(voice.text("button.unsolved"), no))
         await self._say(case, replace(asked, buttons=buttons), Author.NOTICE, correlation=str(uuid4()))
         if case.conversation.mode is Mode.HUMAN:

@@ -12,6 +12,7 @@ from uuid import uuid4
 from bot.desk.case import Case, Office, TicketError
 from bot.desk.effects import subject
 from bot.desk.files import passed_on
+from bot.desk.saying import address_of
 from bot.desk.watch import SILENT
 from bot.dialogue.voice import Reply, Voice
 from bot.model import Author, Mode, Person, Priority, Ticket, TicketState
@@ -85,7 +86,8 @@ class Talking(Office):
     async def reply_with(self, number: int, staff: Person, canned: str) -> Ticket:
         """Say the prepared text ``canned``, a key below ``canned`` in the texts. Raises TicketError when there is none."""
         async with self._case(number) as case:
-            voice = Voice(self.catalogue(), self._language(case), case.ticket.key)
+            address = await address_of(case.session, case.conversation)
+            voice = Voice(self.catalogue(), self._language(case), case.ticket.key, address)
             if f"canned.{canned}" not in self.catalogue().texts[voice.language]:
                 raise TicketError(f"There is no prepared text {canned!r}; there are: {', '.join(self.canned())}.")
             try:

@@ -204,9 +204,8 @@ def _pressed(case: Case, action: str) -> tuple[Decision, ...]:
 
 def _label(case: Case, pending: Pending, *, yes: bool = True) -> str:
     """What the pressed button says: the customer's answer to the letter."""
-    texts = case.catalogue.texts.get(case.conversation.language or "de", {})
     key = f"button.yes_{pending.data.get('purpose', 'forward')}" if yes else "button.no"
-    return texts.get(key, "")
+    return case.catalogue.text(case.conversation.language or "de", key)
 
 
 def _spoken_of(case: Case) -> About:
@@ -308,13 +307,25 @@ def _outcome(decisions: tuple[Decision, ...], case: Case, language: Language, *,
             reads_from = None  # said before
         else:
             after = replace(after, closed_until=reads_from)
-    return Outcome(decisions, language, after, turn.now, case.conversation.greeted, reads_from, respond_by)
+    address = situation.organisation.address if situation.organisation else "sie"
+    greeted, sent = case.conversation.greeted, _files(case)
+    return Outcome(decisions, language, after, turn.now, greeted, reads_from, respond_by, address, sent)
+
+
+def _files(case: Case) -> tuple[str, ...]:
+    """What came with the question that was open, and what comes now."""
+    pending = case.conversation.pending
+    before = pending.data.get("files", "") if pending is not None else ""
+    now = (attachment.name.replace("\n", " ") for attachment in case.turn.attachments)
+    return tuple(dict.fromkeys((*filter(None, before.split("\n")), *now)))
 
 
 def _after(case: Case, decisions: tuple[Decision, ...], *, keep: bool) -> Conversation:
     """The conversation once the decisions are carried out; every question but the newest is forgotten."""
-    turn, pending = case.turn, case.conversation.pending
+    turn, pending, situation = case.turn, case.conversation.pending, case.situation
     after = replace(case.conversation, greeted=True)
+    if situation.proven and situation.organisation is not None:
+        after = replace(after, organisation=situation.organisation.id)
     if turn.text and not turn.deleted:
         after = replace(after, last_text=turn.text)
     if all(isinstance(d, Ignore) for d in decisions):
@@ -332,7 +343,8 @@ def _after(case: Case, decisions: tuple[Decision, ...], *, keep: bool) -> Conver
             case SmallTalk(key="helped") | Settle() | Confirm():
                 after = replace(after, topic=None, misses=0)
         if question := _question(decision, case):
-            after = replace(after, pending=question)
+            sent = {"files": "\n".join(names)} if (names := _files(case)) else {}
+            after = replace(after, pending=replace(question, data={**question.data, **sent}))
         elif isinstance(decision, Answer) and after.pending is None:
             again = "yes" if decision.again else ""
             after = replace(after, pending=_pending("helped", about, turn.now, lasts=HELPED_LASTS, again=again))
@@ -358,9 +370,9 @@ def _question(decision: Decision, case: Case) -> Pending | None:
         case AskIdentity(about, attempt, said, _, is_open):
             opened = "yes" if is_open else ""
             return _pending("identity", about, now, asked=attempt, lasts=patience, said=said, open=opened)
-        case AskOrganisation(about, organisations):
+        case AskOrganisation(about, organisations, attempt):
             options = tuple(actions.organisation(o.id) for o in organisations)
-            return _pending("organisation", about, now, options=options, lasts=patience)
+            return _pending("organisation", about, now, asked=attempt, options=options, lasts=patience)
         case AskCode(about, _, attempt):
             return _pending("code", about, now, asked=attempt, lasts=patience)
         case AskConsent(about, terms, attempt):

@@ -137,6 +137,7 @@ class AskOrganisation:
     kind: ClassVar[str] = "clarify"
     about: About
     organisations: tuple[Organisation, ...]
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)

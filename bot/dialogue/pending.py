@@ -28,6 +28,7 @@ from bot.dialogue.decisions import (
     AskCode,
     AskConsent,
     AskIdentity,
+    AskOrganisation,
     ClarifyDetails,
     ClarifyTopic,
     Consent,
@@ -55,6 +56,7 @@ MAX_ATTEMPTS = 3
 PURPOSES: dict[str, Purpose] = {purpose: purpose for purpose in get_args(Purpose)}
 
 _NUMBER = re.compile(r"\d{3,}")
+_LEGAL_FORMS = frozenset({"gmbh", "ltd", "inc", "llc", "ohg", "kgaa", "und", "and"})
 _REASONS = {"forward": "forward", "training": "arrange", "onsite": "arrange", "maintenance": "maintenance"}
 
 
@@ -80,8 +82,8 @@ def answered(pending: Pending, case: Case) -> Reading:
             return Reading((on_topic(chosen, pending.text, case.catalogue),))
         case "topic" | "details" if said := _aside(pending, case):
             return said
-        case "organisation" if organisation := _named(case.turn.text, case):
-            return Reading(resumed(pending, case.turn.earlier, case, organisation))
+        case "organisation":
+            return _which(pending, case)
     return _details(pending, case)
 
 
@@ -281,13 +283,30 @@ def _with_text(decision: Decision, text: str) -> Decision:
     return replace(decision, about=replace(decision.about, text=text)) if isinstance(decision, OpenTicket) else decision
 
 
+def _which(pending: Pending, case: Case) -> Reading:
+    """An answer to the question for which of their organisations somebody writes."""
+    about, text = about_of(pending), case.turn.text
+    if organisation := _named(text, case):
+        return Reading(resumed(pending, case.turn.earlier, case, organisation))
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    about = replace(about, text=f"{about.text}\n{text}".strip())
+    if any(isinstance(d, HandOff) and d.reason == "person" for d in alone):
+        return Reading((HandOff(about, "person"),))
+    if any(isinstance(d, Answer) for d in alone) or is_goodbye(alone):
+        return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
+    if attempts(pending) < MAX_QUESTIONS and case.situation.choices:
+        return Reading((AskOrganisation(about, case.situation.choices, attempts(pending) + 1),))
+    return Reading((HandOff(about, "unidentified"),))
+
+
 def _named(text: str, case: Case) -> str | None:
-    """The organisation that free text chooses among those offered: by its number in the list or a part of its name."""
+    """The organisation that free text chooses among those offered: by its number in the list or by words of its name."""
     word = text.strip().rstrip(".)").casefold()
     offered = case.situation.choices
     if word.isdecimal() and 1 <= int(word) <= len(offered):
         return offered[int(word) - 1].id
-    found = [o.id for o in offered if len(word) >= 3 and (word in o.name.casefold() or o.name.casefold() in word)]
+    said = {part for part in re.findall(r"\w{3,}", word) if part not in _LEGAL_FORMS}
+    found = [o.id for o in offered if said & set(re.findall(r"\w{3,}", o.name.casefold()))]
     return found[0] if len(found) == 1 else None
 
 

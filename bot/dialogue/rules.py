@@ -229,7 +229,9 @@ def _needs_customer(decision: Decision, case: Case) -> bool:
 
 
 def _incident(decision: Decision, case: Case) -> Decision:
-    if type(decision) not in (OpenTicket, ClarifyDetails) or decision.about.category is not Category.ERROR_REPORT:
+    # An article on what a symptom may come from would be idle while the cause is known.
+    told = type(decision) in (OpenTicket, ClarifyDetails, Answer)
+    if not told or decision.about.category is not Category.ERROR_REPORT:
         return decision
     if isinstance(decision, OpenTicket) and decision.reason not in ("error", "unsure"):
         return decision

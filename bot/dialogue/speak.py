@@ -43,7 +43,7 @@ from bot.dialogue.facts import facts
 from bot.dialogue.situation import Situation
 from bot.dialogue.turn import Outcome
 from bot.dialogue.voice import Reply, Voice, quoted
-from bot.model import Button, Category, Language, Priority, Ticket, TicketState, ticket_key
+from bot.model import Address, Button, Category, Language, Priority, Ticket, TicketState, ticket_key
 
 FOLLOW_UPS = 2
 CONTENT = 2
@@ -77,23 +77,25 @@ _OPENED = frozenset(
 def speak(outcome: Outcome, catalogue: Catalogue, situation: Situation, tickets: Mapping[int, str]) -> Reply | None:
     """One reply to all decisions, None for silence; ``tickets`` has, by index, the key of the ticket that a decision concerns."""
     said = [
-        _Speech(Voice(catalogue, outcome.language, tickets.get(i)), outcome, situation).on(decision)
+        _Speech(Voice(catalogue, outcome.language, tickets.get(i), outcome.address), outcome, situation).on(decision)
         for i, decision in enumerate(outcome.decisions)
     ]
     replies = [reply for reply in said if reply is not None]
     if not replies:
         return None
     paragraphs = [reply.text for reply in replies]
-    voice = Voice(catalogue, outcome.language)
+    voice = Voice(catalogue, outcome.language, address=outcome.address)
     if outcome.reads_from is not None and not any(needs_ticket(d) for d in outcome.decisions):
         paragraphs.append(voice.text("time.reads_from", time=voice.moment(outcome.reads_from)))
     buttons = dict.fromkeys(button for reply in replies for button in reply.buttons)
     return Reply("\n\n".join(paragraphs), tuple(buttons))
 
 
-def notice(catalogue: Catalogue, language: Language, key: str, ticket: str, **values: str) -> Reply:
+def notice(
+    catalogue: Catalogue, language: Language, key: str, ticket: str, *, address: Address = "sie", **values: str
+) -> Reply:
     """A sentence of the texts that is said on account of the desk, not in reply to a message."""
-    return Reply(Voice(catalogue, language, ticket).text(key, **values))
+    return Reply(Voice(catalogue, language, ticket, address).text(key, **values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class _Speech:
             case AskIdentity(_, _, _, asked, is_open):
                 buttons = () if is_open else (voice.button("person", actions.PERSON),)
                 return Reply(voice.text(f"identity.{'open' if is_open and asked == 'ask' else asked}"), buttons)
-            case AskOrganisation(_, organisations):
+            case AskOrganisation(_, organisations, _):
                 offered = (Button(o.name, actions.organisation(o.id)) for o in organisations)
                 return Reply(voice.text("identity.organisation"), tuple(offered))
             case AskCode(_, organisation, attempt):

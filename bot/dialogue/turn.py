@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.dialogue.decisions import Decision
-from bot.model import Attachment, Conversation, Language, Prediction
+from bot.model import Address, Attachment, Conversation, Language, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,9 @@ class Outcome:
     """What was decided at ``now``, in which language it is to be said, and the conversation as it is afterwards.
 
     ``greeted``: the two have spoken before. ``reads_from``: the customer is to be told that nobody reads before then;
-    ``respond_by``: a first response is promised until then. A ticket that a decision opens gets its number later, from the desk,
-    which then completes the conversation.
+    ``respond_by``: a first response is promised until then; ``address``: how the customer is spoken to; ``files``: the names of all
+    that came with the matter so far. A ticket that a decision opens gets its number later, from the desk, which then completes the
+    conversation.
     """
 
     decisions: tuple[Decision, ...]
@@ -54,3 +55,5 @@ class Outcome:
     greeted: bool = False
     reads_from: datetime | None = None
     respond_by: datetime | None = None
+    address: Address = "sie"
+    files: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from babel.dates import format_datetime, get_day_names
 
 from bot.agreement.calendar import Hours
 from bot.catalogue.catalogue import Catalogue
-from bot.model import Button, File, Language
+from bot.model import Address, Button, File, Language
 
 _PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
 _MARKUP = re.compile(r"([\\`*_\[\]<>])")
@@ -34,11 +34,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Speaks ``language``; ``ticket`` is the key of the ticket that is spoken of, if there is one."""
+    """Speaks ``language`` to people who are addressed as ``address``; ``ticket`` is the key of the ticket that is spoken of."""
 
     catalogue: Catalogue
     language: Language
     ticket: str | None = None
+    address: Address = "sie"
 
     def text(self, key: str, **values: str) -> str:
         """The sentence ``key`` with its placeholders filled in. Raises KeyError for one that nothing fills."""
@@ -49,7 +50,8 @@ class Voice:
         }
         known = {"company": company.get("name", ""), "remote_tool": company.get("remote_tool", "")}
         known |= {"ticket": self.ticket or ""} | values
-        return _PLACEHOLDER.sub(lambda m: escaped(known[m[1]]), self.catalogue.texts[self.language][key])
+        text = self.catalogue.text(self.language, key, self.address)
+        return _PLACEHOLDER.sub(lambda m: escaped(known[m[1]]), text)
 
     def button(self, key: str, action: str) -> Button:
         return Button(self.text(f"button.{key}"), action)

@@ -6,9 +6,9 @@ It writes them where the core looks for them, through the store, and knows nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 from bot.agreement.calendar import Hours, parse_hours
 from bot.agreement.customers import Contract, Level, Organisation
 from bot.catalogue.catalogue import Catalogue
-from bot.model import ChatRef, TicketState
+from bot.model import Address, Category, ChatRef, Language, Priority, TicketState
 from bot.replay.stage import CUSTOMER, START, Stage
 from bot.storage.store import Session
 
@@ -36,14 +36,37 @@ _STATES = (
 Word = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value))]
 
 
+class Agreed(BaseModel):
+    """A contract; see bot.agreement.customers.Contract. ``hours`` as people write them, ``region`` a German state."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: Word = "1"
+    valid_from: date | None = None
+    valid_until: date | None = None
+    products: tuple[str, ...] = ()
+    covers: frozenset[Category] = frozenset()
+    hours: str | None = None
+    region: str | None = None
+    first_response: timedelta | None = None
+    responses: Mapping[Priority, timedelta] = {}
+
+    def contract(self) -> Contract:
+        given = {name: getattr(self, name) for name in type(self).model_fields if name not in ("hours", "region")}
+        return Contract(**given, hours=parse_hours(self.hours, region=self.region) if self.hours else None)
+
+
 class Entry(BaseModel):
-    """A company in the directory."""
+    """A company in the directory. Without ``contracts`` it has one that says nothing special."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     company: str
     number: Word = ""
     entitled: bool = True
+    email: str | None = None
+    address: Address = "sie"
+    contracts: tuple[Agreed, ...] = ()
 
 
 class Known(BaseModel):
@@ -57,23 +80,46 @@ class Known(BaseModel):
     customer: str | None = None
 
 
+class Someone(BaseModel):
+    """A person besides the customer, and the companies that they are known for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    of: tuple[str, ...]
+    level: Literal[Level.STATED, Level.PROVEN] = Level.PROVEN
+
+
+class Fault(BaseModel):
+    """An incident that staff know of."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: Mapping[Language, str]
+    topics: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
 class Setup(BaseModel):
-    """The setup of a dialogue, see FORMATS: ``entitlement`` verified means that the customer is known for ``customer``."""
+    """The setup of a dialogue: ``entitlement`` verified means that the customer is known for ``customer``."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     now: AwareDatetime = START
     hours: str | None = None
+    region: str | None = None
     entitlement: Literal["verified", "unknown"] = "verified"
     customer: str | None = None
     directory: tuple[Entry, ...] = ()
+    people: tuple[Someone, ...] = ()
     tickets: tuple[Known, ...] = ()
+    incidents: tuple[Fault, ...] = ()
 
     @property
     def opening(self) -> Hours | None:
         """None where the text names no hours that can be read."""
         try:
-            return parse_hours(self.hours) if self.hours else None
+            return parse_hours(self.hours, region=self.region) if self.hours else None
         except ValueError:
             return None
 
@@ -103,6 +149,14 @@ class _Prepared:
             own = known[(self.setup.customer or _UNNAMED).casefold()]
             chat = self.play.chat
             await customers.bind(chat.adapter, CUSTOMER.id, own.id, Level.PROVEN, now, person=CUSTOMER.name, how="link")
+        for person in self.setup.people:
+            for company in person.of:
+                own, chat = known[company.casefold()], self.play.chat
+                await customers.bind(
+                    chat.adapter, person.name, own.id, person.level, now, person=person.name, how="setup"
+                )
+        for fault in self.setup.incidents:
+            await self.session.incidents.begin(fault.text, fault.topics, fault.words, now)
         for ticket in self.setup.tickets:
             owner = known.get((ticket.customer or self.setup.customer or _UNNAMED).casefold())
             await self._ticket(ticket, owner)
@@ -110,19 +164,26 @@ class _Prepared:
     def _organisations(self) -> Iterator[Organisation]:
         named = {entry.company.casefold() for entry in self.setup.directory}
         for entry in self.setup.directory:
-            yield self._organisation(entry.company, entry.number, entitled=entry.entitled)
+            yield self._organisation(entry)
         others = [ticket.customer for ticket in self.setup.tickets if ticket.customer]
         if self.setup.entitlement == "verified" or self.setup.customer:
             others.insert(0, self.setup.customer or _UNNAMED)
         for name in dict.fromkeys(others):
             if name.casefold() not in named:
-                yield self._organisation(name, "", entitled=True)
+                yield self._organisation(Entry(company=name))
 
-    def _organisation(self, name: str, number: str, *, entitled: bool) -> Organisation:
-        identifier = str(uuid5(NAMESPACE_URL, name.casefold()))
-        until = None if entitled else (self.setup.now - timedelta(days=30)).date()
-        contract = Contract(number="1", valid_until=until)
-        return Organisation(identifier, name, number or f"unbekannt-{identifier[:8]}", (contract,))
+    def _organisation(self, entry: Entry) -> Organisation:
+        identifier = str(uuid5(NAMESPACE_URL, entry.company.casefold()))
+        until = None if entry.entitled else (self.setup.now - timedelta(days=30)).date()
+        agreed = entry.contracts or (Agreed(valid_until=until),)
+        return Organisation(
+            identifier,
+            entry.company,
+            entry.number or f"unbekannt-{identifier[:8]}",
+            tuple(each.contract() for each in agreed),
+            entry.email,
+            entry.address,
+        )
 
     async def _ticket(self, known: Known, owner: Organisation | None) -> None:
         digits = re.sub(r"\D", "", known.id)[:12]

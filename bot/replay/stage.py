@@ -5,6 +5,7 @@ For acceptance transcripts and for `firstline replay`. It judges nothing, and mu
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +16,19 @@ from uuid import uuid4
 from bot.bootstrap import App, build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
-from bot.desk.lanes import CLOCK
-from bot.model import Button, ChatRef, Conversation, InboundMessage, Limits, OutboundMessage, Part, Person, Ticket
+from bot.desk.customers import MAIL
+from bot.model import (
+    Attachment,
+    Button,
+    ChatRef,
+    Conversation,
+    InboundMessage,
+    Limits,
+    OutboundMessage,
+    Part,
+    Person,
+    Ticket,
+)
 from bot.ports import Classifier, Receive
 from bot.storage.events import Event
 
@@ -53,8 +65,15 @@ class Playback:
     async def send(self, part: Part) -> str:
         buttons = part.payload["buttons"]
         assert isinstance(buttons, list)
-        self.sent.append(Said(str(part.payload["text"]), tuple(Button(label, action) for label, action in buttons)))
+        shown = tuple(Button(label, action) for label, action in buttons)
+        self.sent.append(Said(part.chat, str(part.payload["text"]), shown))
         return str(uuid4())
+
+    def take(self, chat: ChatRef) -> tuple[Said, ...]:
+        """What has been said in ``chat`` since the last time."""
+        taken = tuple(said for said in self.sent if said.chat == chat)
+        self.sent[:] = [said for said in self.sent if said.chat != chat]
+        return taken
 
     async def close(self) -> None:
         """There is nothing to give back."""
@@ -62,6 +81,7 @@ class Playback:
 
 @dataclass(frozen=True)
 class Said:
+    chat: ChatRef
     text: str
     buttons: tuple[Button, ...]
 
@@ -79,40 +99,80 @@ class Happened:
 
 @dataclass
 class Stage:
-    """One dialogue under way."""
+    """One dialogue under way, as ``person`` sees it in a private chat. ``mail`` holds the mails that went out."""
 
     app: App
     playback: Playback
     clock: Clock
+    mail: Playback | None = None
+    burst: timedelta = timedelta()
+    person: Person = CUSTOMER
     chat: ChatRef = field(default_factory=lambda: ChatRef("replay", str(uuid4())))
+    shown: list[Button] = field(default_factory=list)
+    """Every button that the person has been offered, the newest last."""
     _seen: int = 0
     _buttons: tuple[Button, ...] = ()
 
-    async def customer(self, text: str, *, message_id: str | None = None, sender: Person = CUSTOMER) -> Happened:
-        """The customer writes; a text that is the label of a button last shown presses it."""
-        action = next((button.action for button in self._buttons if button.label == text), None)
-        return await self._received(message_id or str(uuid4()), "" if action else text, sender, action=action)
+    def beside(self, person: Person) -> Stage:
+        """The same instance as ``person`` sees it, in a chat of their own."""
+        return Stage(self.app, self.playback, self.clock, self.mail, self.burst, person)
 
-    async def edits(self, message_id: str, text: str, sender: Person = CUSTOMER) -> Happened:
+    async def customer(
+        self,
+        *texts: str,
+        message_id: str | None = None,
+        attachments: tuple[Attachment, ...] = (),
+        sender: Person | None = None,
+    ) -> Happened:
+        """The customer writes, several texts in quick succession; one that is the label of a button last shown presses it.
+
+        ``sender``: somebody else in the same chat.
+        """
+        for text in texts:
+            action = next((button.action for button in self._buttons if button.label == text), None)
+            said = "" if action else text
+            identity = message_id or str(uuid4())
+            await self._receive(identity, said, sender, action=action, attachments=attachments)
+        return await self._handled()
+
+    async def press(self, action: str) -> Happened:
+        """The customer presses a button, of the newest message or of an older one."""
+        await self._receive(str(uuid4()), "", action=action)
+        return await self._handled()
+
+    async def follow(self, invitation: str) -> Happened:
+        """The customer follows the link of an invitation."""
+        await self._receive(str(uuid4()), "", invitation=invitation)
+        return await self._handled()
+
+    async def edits(self, message_id: str, text: str) -> Happened:
         """The customer gives an earlier message another text."""
-        return await self._received(f"{message_id}:{uuid4()}", text, sender, edit_of=message_id)
+        await self._receive(f"{message_id}:{uuid4()}", text, edit_of=message_id)
+        return await self._handled()
 
-    async def deletes(self, message_id: str, sender: Person = CUSTOMER) -> Happened:
+    async def deletes(self, message_id: str) -> Happened:
         """The customer takes an earlier message away."""
-        return await self._received(f"{message_id}:{uuid4()}", "", sender, deletion_of=message_id)
+        await self._receive(f"{message_id}:{uuid4()}", "", deletion_of=message_id)
+        return await self._handled()
 
-    async def _received(self, identity: str, text: str, sender: Person, **more: Any) -> Happened:
+    async def _receive(self, identity: str, text: str, sender: Person | None = None, **more: Any) -> None:
         await self.app.receiver(
             InboundMessage(
                 chat=self.chat,
                 message_id=identity,
                 delivery_id=identity,
-                sender=sender,
+                sender=sender or self.person,
                 text=text,
                 sent_at=self.clock(),
                 **more,
             )
         )
+
+    async def _handled(self) -> Happened:
+        if self.burst:  # the worker waits for more until its own timer says that nothing came
+            await self.app.engine.settled()
+            self.clock.time += self.burst
+            await asyncio.sleep(2 * self.burst.total_seconds())
         return await self._happened()
 
     async def staff(self, text: str, staff: Person = STAFF) -> Happened:
@@ -141,18 +201,11 @@ class Stage:
         end = self.clock.time + duration
         while (due := await self._next_timer()) is not None and due <= end:
             self.clock.time = max(due, self.clock.time)
-            await self._ring()
+            await self.app.engine.sweep()
+            await self.app.engine.settled()
         self.clock.time = end
         await self.app.engine.sweep()
         return await self._happened()
-
-    async def _ring(self) -> None:
-        """Wake the clockwork, which may be asleep until a later time of the real clock: this one is moved."""
-        conversation = await self.conversation()
-        assert conversation is not None
-        async with self.app.store.transaction() as session:
-            await self.app.engine.wake(session, CLOCK, conversation.id)
-        await self.app.engine.settled()
 
     async def _next_timer(self) -> datetime | None:
         conversation = await self.conversation()
@@ -175,7 +228,8 @@ class Stage:
     async def _happened(self) -> Happened:
         await self.app.engine.settled()
         conversation = await self.conversation()
-        replies, self.playback.sent[:] = tuple(self.playback.sent), []
+        replies = self.playback.take(self.chat)
+        self.shown += [button for reply in replies for button in reply.buttons]
         self._buttons = replies[-1].buttons if replies else self._buttons
         events: tuple[Event, ...] = ()
         ticket: Ticket | None = None
@@ -195,15 +249,25 @@ async def stage(
     catalogue: Catalogue | None = None,
     classifier: Classifier | None = None,
     now: datetime = START,
+    burst: timedelta = timedelta(),
+    mail: bool = False,
 ) -> AsyncIterator[Stage]:
-    """A fresh instance in memory. ``catalogue`` and ``classifier``: loaded already, when many dialogues are played."""
-    clock, playback = Clock(now), Playback()
-    # Neither bursts nor the time to take a reply back mean anything where the clock stands still.
+    """A fresh instance in memory. ``catalogue`` and ``classifier``: loaded already, when many dialogues are played.
+
+    ``burst``: how long the worker waits for more of the same turn. ``mail``: codes can be mailed.
+    """
+    clock, playback, letters = Clock(now), Playback(), Playback(MAIL)
+    # The time to take a reply back means nothing where the clock stands still.
     in_memory = settings.model_copy(
-        update={"database_url": "sqlite+aiosqlite://", "burst_seconds": 0.0, "undo_seconds": 0.0}
+        update={
+            "database_url": "sqlite+aiosqlite://",
+            "burst_seconds": burst.total_seconds(),
+            "undo_seconds": 0.0,
+        }
     )
+    adapters = [playback, letters] if mail else [playback]
     async with (
-        build(in_memory, adapters=[playback], clock=clock, classifier=classifier, catalogue=catalogue) as app,
+        build(in_memory, adapters=adapters, clock=clock, classifier=classifier, catalogue=catalogue) as app,
         app.working(),
     ):
-        yield Stage(app, playback, clock)
+        yield Stage(app, playback, clock, letters if mail else None, burst)

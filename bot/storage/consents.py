@@ -81,6 +81,13 @@ class Consents:
         )
         return bool((await self._connection.execute(count)).scalar_one())
 
+    async def of_conversation(self, conversation_id: str) -> tuple[ConsentRecord, ...]:
+        """Given, refused and withdrawn ones, the oldest first."""
+        rows = await self._connection.execute(
+            select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)
+        )
+        return tuple(_record(row) for row in rows)
+
     async def of_ticket(self, ticket: int) -> tuple[ConsentRecord, ...]:
         rows = await self._connection.execute(select(_t).where(_t.c.ticket == ticket).order_by(_t.c.id))
         return tuple(_record(row) for row in rows)

@@ -135,7 +135,7 @@ async def test_the_record_names_the_mail_but_never_the_code(post: Post, mail: Fa
     await post.deliver(LANE)
     assert await post.state() == "dead"
     (letter,) = await letters_overview(post.store)
-    assert letter["text"] == "Ihr Bestätigungscode für den Helpdesk"
+    assert letter["text"] == "Dein Bestätigungscode für den Helpdesk"
     assert letter["chat"] == LANE
     (tried,) = mail.tried
     (code,) = re.findall(r"\b\d{6}\b", tried)

@@ -247,6 +247,22 @@ OTHERS = {
             "Use the same placeholders in each language.",
         ],
     ),
+    "informal texts that the formal ones do not have": (
+        "texts/de_du.yaml",
+        "greetings: Hallo du\ngreeting: Hallo {name}\n",
+        [
+            "texts/de_du.yaml:1:1: texts/de.yaml has no text 'greetings', so this one is never said. "
+            "Correct its name, or delete it."
+        ],
+    ),
+    "informal texts with other placeholders": (
+        "texts/de_du.yaml",
+        "greeting: Hallo {firstname}\n",
+        [
+            "texts/de_du.yaml:1:11: Only one of this text and that of texts/de.yaml has {firstname}, {name}. "
+            "Use the same placeholders in both."
+        ],
+    ),
     "a list of texts": (
         "texts/de.yaml",
         TEXTS.replace("Hallo {name}", "[a, b]"),
@@ -295,6 +311,19 @@ def test_a_topic_with(intents: Intents, content: str, expected: list[str]) -> No
 def test_another_file_with(intents: Intents, name: str, content: str, expected: list[str]) -> None:
     intents.write(name, content)
     assert intents.problems == expected
+
+
+def test_a_formal_text_without_its_informal_form_is_a_warning(intents: Intents) -> None:
+    intents.write("texts/de.yaml", TEXTS.replace("Hallo {name}", "Guten Tag {name}, was kann ich für Sie tun?"))
+    intents.write("texts/de_du.yaml", "ticket:\n  opened: Dein Ticket ist {ticket}\n")
+    catalogue, problems = intents.inspect()
+    assert problems == [
+        "texts/de.yaml:1:11: 'greeting' addresses people formally and is not in texts/de_du.yaml. "
+        "Add it there as it reads informally."
+    ]
+    assert catalogue is not None
+    assert catalogue.text("de", "ticket.opened", "du") == "Dein Ticket ist {ticket}"
+    assert catalogue.text("de", "greeting", "du") == catalogue.text("de", "greeting")
 
 
 def test_what_is_to_be_filled_in_is_listed_with_the_answers_that_wait_for_it(intents: Intents) -> None:
