@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import cast
+from types import MappingProxyType, ModuleType
+from typing import Any, cast
 
 from bot.errors import SettingsError
 from bot.ports import ChatAdapter
@@ -29,8 +29,17 @@ def load(name: str) -> Callable[..., ChatAdapter]:
     if target is None:
         raise SettingsError(f"There is no adapter {name!r}; there are: {', '.join(sorted(REGISTRY))}.")
     module, _, attribute = target.partition(":")
+    return cast("Callable[..., ChatAdapter]", getattr(_imported(name, module), attribute))
+
+
+def doctor(name: str) -> Any:
+    """The module that looks at the set-up of adapter ``name``. Raises SettingsError when its SDK is not installed."""
+    return _imported(name, f"adapters.{name}.doctor")
+
+
+def _imported(name: str, module: str) -> ModuleType:
     try:
-        return cast("Callable[..., ChatAdapter]", getattr(importlib.import_module(module), attribute))
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in {"adapters", "bot"}:
             raise  # a mistake of ours, not a missing extra

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bot import __version__, logs
 from bot.cli_customers import customers
+from bot.cli_doctor import doctor
 from bot.cli_files import files
 from bot.cli_incidents import incidents
 from bot.cli_intents import intents
@@ -34,6 +35,7 @@ db = typer.Typer(no_args_is_help=True, help="The database: its version and its m
 letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled or delivered.")
 app.add_typer(intents, name="intents")
 app.add_typer(customers, name="customers")
+app.add_typer(doctor, name="doctor")
 app.add_typer(db, name="db")
 app.add_typer(files, name="files")
 app.add_typer(tickets, name="tickets")

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         default="socket", description="whether a socket is held or Slack calls: socket, http"
     )
     slack_signing_secret: SecretStr | None = Field(default=None, description="signing secret of the app, for http")
+    slack_config_token: SecretStr | None = Field(
+        default=None, description="xoxe.xoxp- token with which `firstline doctor slack` reads the app's settings"
+    )
     slack_app_token: SecretStr | None = Field(default=None, description="xapp- token for Socket Mode")
     slack_api_url: str | None = Field(default=None, description="another Web API server than Slack's own")
     telegram_bot_name: str | None = Field(default=None, description="the bot's @name, for the links of invitations")

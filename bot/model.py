@@ -163,6 +163,18 @@ class Limits:
     pace: float = 0.0
 
 
+Severity = Literal["ok", "note", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at a set-up has found; ``remedy`` says what to do about it, and is empty where all is well."""
+
+    level: Severity
+    message: str
+    remedy: str = ""
+
+
 # --- what the classifier found --------------------------------------------------------------------
 
 
