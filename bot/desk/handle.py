@@ -202,7 +202,7 @@ class Worker:
             after = done.conversation
             await session.conversations.save(after, now)
             if done.tickets and after.ticket is not None:
-                await session.attachments.file(conversation.id, after.ticket)
+                await session.attachments.file(conversation.id, after.ticket, first.message.sender.id)
             await session.inbox.mark_handled(tuple(r.id for r in burst.rows), now)
             for deletion in (r.message for r in burst.rows if r.message.deletion_of):
                 await session.inbox.mark_deleted(deletion.chat, deletion.deletion_of or "", now)

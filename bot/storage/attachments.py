@@ -154,11 +154,12 @@ class Attachments:
     async def of_conversation(self, conversation_id: str) -> tuple[Filed, ...]:
         return await self._read(_t.c.conversation_id == conversation_id)
 
-    async def file(self, conversation_id: str, ticket: int) -> None:
-        """What came in this conversation and is with no ticket yet belongs to this one."""
-        await self._connection.execute(
-            update(_t).where(_t.c.conversation_id == conversation_id, _t.c.ticket.is_(None)).values(ticket=ticket)
-        )
+    async def file(self, conversation_id: str, ticket: int, person: str | None = None) -> None:
+        """What came in this conversation, from ``person`` if one is named, and is with no ticket yet belongs to this one."""
+        unfiled = [_t.c.conversation_id == conversation_id, _t.c.ticket.is_(None)]
+        if person is not None:
+            unfiled.append(_t.c.person == storable(person)[:200])
+        await self._connection.execute(update(_t).where(*unfiled).values(ticket=ticket))
 
     async def settle(self, filed: Filed, state: str, now: datetime, **found: Any) -> bool:
         """Write what became of an expected file; False when it is no longer expected: it was erased, or another was faster."""

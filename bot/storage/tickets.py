@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import ConflictError
 from bot.model import Category, Priority, Ticket, TicketState
 from bot.storage import tables
+from bot.storage.attachments import Attachments
 from bot.storage.codec import dump_json, storable
 
 _t = tables.ticket
@@ -44,6 +45,7 @@ class Tickets:
         self._connection = connection
 
     async def open(self, new: NewTicket, now: datetime) -> Ticket:
+        """Open the ticket; the files that came before it and are with no other belong to it."""
         row = await self._connection.execute(
             _t.insert()
             .values(
@@ -66,7 +68,9 @@ class Tickets:
             )
             .returning(_t)
         )
-        return _ticket(row.one())
+        ticket = _ticket(row.one())
+        await Attachments(self._connection).file(new.conversation_id, ticket.number, new.person)
+        return ticket
 
     async def adopt(
         self,

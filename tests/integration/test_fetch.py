@@ -381,3 +381,26 @@ async def test_a_file_that_has_vanished_before_it_is_sent_is_a_failed_send_that_
     assert "is gone" in str(dead.error)
     assert "send_failed" in await scene.events()
     assert not [lane for kind, lane in await waiting(store, scene.desk.clock()) if kind == DELIVER]
+
+
+# --- whose ticket ---------------------------------------------------------------------------------------
+
+
+async def test_a_file_that_came_before_its_ticket_belongs_to_it_too(scene: Scene) -> None:
+    await scene.receive(LOG, text="Hallo")
+    await scene.desk.handle_all()
+    [early] = await scene.all()
+    number = early.ticket or await scene.staff.open(early.conversation_id, KIM)
+    assert [filed.ticket for filed in await scene.all()] == [number]
+
+
+async def test_in_a_shared_channel_nobodys_file_goes_with_the_ticket_of_another(scene: Scene) -> None:
+    scene.platform.files["ref-bob"] = b"log of bob"
+    await scene.receive(Attachment("bob.log", "text/plain", 10, "ref-bob"), text="Hallo", sender="bob")
+    await scene.desk.handle_all()
+    before = {filed.name: filed.ticket for filed in await scene.all()}
+    await scene.receive(LOG, sender="ada")
+    await scene.desk.handle_all()
+    tickets = {filed.name: filed.ticket for filed in await scene.all()}
+    assert tickets["fehler.log"] is not None
+    assert tickets["bob.log"] == before["bob.log"] != tickets["fehler.log"]
