@@ -37,10 +37,12 @@ from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.desk.watch import Watch
+from bot.dialogue.commands import commands
 from bot.engine.elsewhere import ElsewhereEngine
 from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
+from bot.model import Command
 from bot.ports import ChatAdapter, Classifier, Clock, Files, Home
 from bot.reload import KnowledgeBase
 from bot.storage import migrate
@@ -298,8 +300,12 @@ def _joined(
     files: Files,
 ) -> App:
     if adapters is None:
+        offered = commands(knowledge.in_force.catalogue, settings.default_language)
         home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
-        adapters = [*(_adapter(name, settings, files, home) for name in settings.adapter_names), *mail(settings)]
+        adapters = [
+            *(_adapter(name, settings, files, home, offered) for name in settings.adapter_names),
+            *mail(settings),
+        ]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     understanding = Understanding()
     watch, habits = Watch(ladder(settings)), habits_of(settings)
@@ -373,7 +379,7 @@ def habits_of(settings: Settings) -> Habits:
     )
 
 
-def _adapter(name: str, settings: Settings, files: Files, home: Home) -> ChatAdapter:
+def _adapter(name: str, settings: Settings, files: Files, home: Home, offered: Sequence[Command] = ()) -> ChatAdapter:
     make = adapters_registry.load(name)
     match name:
         case "telegram":
@@ -383,6 +389,8 @@ def _adapter(name: str, settings: Settings, files: Files, home: Home) -> ChatAda
                 files=files,
                 base_url=f"{base}/bot" if base else None,
                 base_file_url=f"{base}/file/bot" if base else None,
+                webhook=_called_at(settings, "telegram") if settings.telegram_mode == "webhook" else None,
+                commands=offered,
             )
         case "slack":
             called = settings.slack_mode == "http"
@@ -421,6 +429,14 @@ def mail(settings: Settings) -> Sequence[ChatAdapter]:
     except ValueError as error:
         raise SettingsError(f"FIRSTLINE_SMTP_FROM: {error}.") from None
     return (adapter,)
+
+
+def _called_at(settings: Settings, path: str) -> str:
+    if settings.public_url is None:
+        raise SettingsError(
+            "FIRSTLINE_PUBLIC_URL is not set: to be called, the bot must say where, as in https://bot.example.com."
+        )
+    return f"{settings.public_url.rstrip('/')}/{path}"
 
 
 def _needed(secret: SecretStr | None, name: str) -> str:

@@ -70,10 +70,11 @@ class Delivery:
         async with self.store.transaction() as session:
             now = self.clock()
             settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
-            if adapter.limits.pace:
-                await session.outbox.hold(lane, now + timedelta(seconds=adapter.limits.pace))
+            pace = timedelta(seconds=adapter.limits.pace_in(letter.part.chat))
+            if pace:
+                await session.outbox.hold(lane, now + pace)
         log_.info("sent" if settled else "sent_twice")
-        return timedelta(seconds=adapter.limits.pace)
+        return pace
 
     async def _claim(self, lane: str) -> tuple[Letter, ChatAdapter] | timedelta | None:
         """Under the conversation's lock: drop what the bot may no longer say, or mark the oldest as being sent."""

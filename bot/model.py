@@ -94,6 +94,7 @@ class InboundMessage:
     message that this one is a newer version of, ``deletion_of`` the message that somebody has taken away (an edit and a deletion
     have a ``message_id`` of their own). ``invitation`` is the token of an invitation link that was followed. ``overheard``: it was
     said where others talk, too, and not to the bot, so it is a message only if a conversation is already under way there.
+    ``moved_to``: nobody has said anything, the chat has got this new ``chat_id``.
     """
 
     chat: ChatRef
@@ -109,6 +110,7 @@ class InboundMessage:
     deletion_of: str | None = None
     invitation: str | None = None
     overheard: bool = False
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,21 @@ class Button:
 
     label: str
     action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A word that customers may type instead of pressing a button: ``name`` is a-z 0-9 _ , ``action`` as in Button.
+
+    ``label`` is what the platform's menu says about it, in ``language``; without one it is understood but not offered. Words behind
+    it are what counts, and no action is meant, unless the command ``takes_words``.
+    """
+
+    name: str
+    action: str
+    language: Language
+    label: str | None = None
+    takes_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +178,10 @@ class Limits:
     text: int
     buttons: int
     pace: float = 0.0
+
+    def pace_in(self, chat: ChatRef) -> float:  # noqa: ARG002 - for those that do look at it
+        """Seconds between two sends in ``chat``, where a platform has kinds of chats with paces of their own."""
+        return self.pace
 
 
 Severity = Literal["ok", "note", "warning", "error"]

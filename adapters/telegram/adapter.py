@@ -1,4 +1,4 @@
-"""The chat adapter: long polling in, calls out.
+"""The chat adapter: updates in, fetched or brought, and calls out.
 
 It must not know what messages mean, nor how they are stored.
 """
@@ -9,37 +9,50 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from telegram.error import BadRequest, ChatMigrated, InvalidToken, TelegramError
 
 from adapters.telegram.client import Client, FloodError
+from adapters.telegram.courtesies import Courtesies
 from adapters.telegram.errors import translate, unfetched
-from adapters.telegram.inbound import KINDS, Me, UnreadableError, to_inbound
+from adapters.telegram.inbound import KINDS, Me
+from adapters.telegram.intake import Intake, reason
+from adapters.telegram.menus import show_menus
 from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
-from bot.errors import DeliveryError, FirstlineError, SettingsError
-from bot.model import Attachment, InboundMessage, Limits, OutboundMessage, Part
+from adapters.telegram.pace import Pace, TelegramLimits
+from adapters.telegram.polling import Polling
+from bot.errors import DeliveryError, SettingsError
+from bot.model import Attachment, ChatRef, Command, Limits, OutboundMessage, Part
 from bot.ports import Clock, Files, Receive
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from adapters.telegram.webhook import Webhook
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
+ASK_AGAIN = 600.0  # seconds after which Telegram is told once more where to call
 _FIELDS = {"sendPhoto": "photo", "sendDocument": "document"}
 _REFUSED_PHOTO = re.compile("photo|image", re.IGNORECASE)
+T = TypeVar("T")
 
 
 class TelegramAdapter:
     """One bot. ``base_url`` and ``base_file_url`` are as in python-telegram-bot: the token is appended to them.
 
     ``poll`` is how long Telegram holds a poll open, ``timeout`` how long any other call may take, ``pause`` the first
-    pause after a failure, all in seconds. ``files`` holds what is to be sent.
+    pause after a failure, all in seconds. ``files`` holds what is to be sent. ``webhook`` is where Telegram is to call;
+    without it updates are fetched.
     """
 
     name = "telegram"
-    limits = Limits(text=TEXT_LIMIT, buttons=BUTTON_LIMIT, pace=1.0)
+    limits: Limits = TelegramLimits(text=TEXT_LIMIT, buttons=BUTTON_LIMIT, pace=1.0)
 
     def __init__(
         self,
@@ -51,6 +64,8 @@ class TelegramAdapter:
         poll: float = 30.0,
         timeout: float = 20.0,
         pause: float = 1.0,
+        webhook: str | None = None,
+        commands: Sequence[Command] = (),
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         try:
@@ -64,25 +79,63 @@ class TelegramAdapter:
             raise SettingsError("The token of the Telegram bot is missing.") from None
         self._files = files
         self._poll, self._pause, self._clock = poll, pause, clock
+        self._commands = commands
+        self._courtesies = Courtesies(self._client)
+        self._gate = Pace()
+        self._called = None if webhook is None else (webhook, _webhook(token))
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Where Telegram calls; nothing when updates are fetched."""
+        return () if self._called is None else (self._called[1].route,)
 
     async def run(self, receive: Receive) -> None:
-        """Poll until cancelled. Raises SettingsError when Telegram does not accept the token."""
-        me: Me | None = None
-        offset, failures = 0, 0
+        """Take updates until cancelled. Raises SettingsError when Telegram does not accept the token or the address."""
+        me = await self._insist(self._me)
+        intake = Intake(me, receive, self._clock, self._courtesies, {c.name: c for c in self._commands})
+        await show_menus(self._client, self._commands)
+        await (self._fetch(intake) if self._called is None else self._be_called(*self._called, intake))
+
+    async def _fetch(self, intake: Intake) -> None:
+        polling = Polling(self._client, self._poll)
+        await self._insist(polling.begin)
+        while True:
+            await self._insist(lambda: polling.once(intake))
+
+    async def _be_called(self, address: str, webhook: Webhook, intake: Intake) -> None:
+        params: dict[str, object] = {
+            "url": address,
+            "secret_token": webhook.secret,
+            "allowed_updates": list(KINDS),
+            # One call after the other keeps a chat's updates in order, and is more than may be answered in the same time.
+            "max_connections": 1,
+        }
+
+        async def ask_to_be_called() -> None:
+            try:
+                await self._client.call("setWebhook", params)
+            except BadRequest as error:
+                raise SettingsError(f"Telegram will not call {address}: {error} (see FIRSTLINE_PUBLIC_URL).") from None
+
+        webhook.open(intake)
+        try:
+            while True:
+                await self._insist(ask_to_be_called)
+                await asyncio.sleep(ASK_AGAIN)  # somebody may have asked for another address meanwhile
+        finally:
+            await webhook.shut()
+
+    async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Do it until it succeeds, with pauses. Raises SettingsError, which no patience can mend."""
+        failures = 0
         while True:
             try:
-                me = me or await self._me()
-                for number, update in _numbered(await self._client.updates(offset, KINDS, self._poll)):
-                    await self._take(number, update, me, receive)
-                    # Telling Telegram is left to the next poll: what was not received before a crash comes again.
-                    offset = number + 1
-                failures = 0
+                return await act()
+            except SettingsError:
+                raise
             except Exception as error:
-                if me is None and isinstance(error, InvalidToken):
-                    raise SettingsError("Telegram does not accept the token of the bot.") from None
                 failures += 1
                 pause = self._pause_after(failures, error)
-                log.warning("updates are left for later, next try in %.1f s: %s", pause, _reason(error))
+                log.warning("updates are left for later, next try in %.1f s: %s", pause, reason(error))
                 await asyncio.sleep(pause)
 
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)
@@ -95,6 +148,7 @@ class TelegramAdapter:
                 pass
             case _:
                 raise DeliveryError("This part was not made by the Telegram adapter.", permanent=True)
+        await self._gate.turn()
         try:
             result = await self._call(method, dict(params))
         except BadRequest as error:
@@ -126,8 +180,12 @@ class TelegramAdapter:
         except Exception as error:
             raise unfetched(error) from error
 
+    def working(self, chat: ChatRef) -> None:
+        self._courtesies.working(chat)
+
     async def close(self) -> None:
         """Close the connections. Neither ``run`` nor ``send`` may be called afterwards."""
+        await self._courtesies.close()
         await self._client.close()
 
     async def _call(self, method: str, params: dict[str, object], upload: tuple[str, bytes] | None = None) -> Any:
@@ -145,32 +203,15 @@ class TelegramAdapter:
             return await call({**kept, "chat_id": moved.new_chat_id})
 
     async def _me(self) -> Me:
-        match await self._client.call("getMe", {}):
+        try:
+            me = await self._client.call("getMe", {})
+        except InvalidToken:
+            raise SettingsError("Telegram does not accept the token of the bot.") from None
+        match me:
             case {"id": int(number), "username": str(username)}:
                 return Me(number, username)
             case _:
                 raise TelegramError("The answer to getMe does not describe a bot")
-
-    async def _take(self, number: int, update: Mapping[str, object], me: Me, receive: Receive) -> None:
-        try:
-            message = to_inbound(update, me, self._clock())
-        except Exception as error:  # whatever it is: it would be the same the next time, and nothing else would get by
-            log.warning("update %d was skipped, it cannot be read: %s", number, _reason(error))
-            return
-        if message is None:
-            log.debug("update %d is not for the bot: %s", number, ", ".join(map(str, update)))
-            return
-        await receive(message)
-        if message.action is not None:
-            await self._stop_spinner(message)
-
-    async def _stop_spinner(self, press: InboundMessage) -> None:
-        """Only a courtesy: the press itself has been received."""
-        try:
-            params: dict[str, object] = {"callback_query_id": press.message_id.removeprefix("press:")}
-            await self._client.call("answerCallbackQuery", params, within=3)
-        except TelegramError as error:
-            log.info("a button press was not answered: %s", error)
 
     def _pause_after(self, failures: int, error: Exception) -> float:
         if isinstance(error, FloodError):
@@ -179,25 +220,14 @@ class TelegramAdapter:
         return jitter * min(LONGEST_PAUSE, self._pause * 2.0 ** min(failures - 1, 16))
 
 
-def _reason(error: Exception) -> str:
-    """A foreign error may quote the message, which is nobody's business in a log."""
-    known = isinstance(error, FirstlineError | TelegramError | UnreadableError)
-    return str(error) if known else type(error).__name__
-
-
-def _numbered(batch: Sequence[Any]) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """The updates in ascending order. Raises TelegramError at the end if none had a number: none could be confirmed."""
-    numbered = {}
-    for update in batch:
-        match update:
-            case {"update_id": int(number)}:
-                numbered[number] = update
-            case _:
-                log.warning("an update without update_id was skipped")
-    for number in sorted(numbered):
-        yield number, numbered[number]
-    if batch and not numbered:
-        raise TelegramError("No update of this batch has an update_id")
+def _webhook(token: str) -> Webhook:
+    try:
+        from adapters.telegram.webhook import Webhook, secret_of
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"To be called by Telegram needs the package {error.name!r}, which is not installed: pip install 'firstline[web]'."
+        ) from error
+    return Webhook(secret_of(token))
 
 
 def _message_id(result: object) -> str:

@@ -9,13 +9,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from adapters.invitations import invitation
-from bot.model import Attachment, ChatRef, InboundMessage, Person
+from adapters.telegram.outbound import PRESSED
+from bot.model import Attachment, ChatRef, Command, InboundMessage, Person
 
 KINDS = ("message", "edited_message", "callback_query")
 """What we ask Telegram for. Always sent: left out, whatever was asked for last would hold."""
+NO_COMMANDS: Mapping[str, Command] = MappingProxyType({})
+
+_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:\s+(.+))?", re.DOTALL)
 
 Fields = Mapping[str, Any]
 
@@ -32,17 +37,19 @@ class Me:
     username: str
 
 
-def to_inbound(update: Fields, me: Me, now: datetime) -> InboundMessage | None:
-    """The message in an update; None when it is not for the bot. ``now`` dates a press, which carries no time.
+def to_inbound(
+    update: Fields, me: Me, now: datetime, commands: Mapping[str, Command] = NO_COMMANDS
+) -> InboundMessage | None:
+    """The message in an update; None when it is not for the bot.
 
-    Raises UnreadableError.
+    ``now`` dates a press, which carries no time; ``commands`` are known by name. Raises UnreadableError.
     """
     try:
         match update:
             case {"message": {} as message, "update_id": number}:
-                return _message(message, me, str(number))
+                return _moved(message, str(number)) or _message(message, me, str(number), commands)
             case {"edited_message": {"edit_date": int(edited)} as message, "update_id": number}:
-                return _message(message, me, str(number), edited)
+                return _message(message, me, str(number), NO_COMMANDS, edited)
             case {"callback_query": {} as query, "update_id": number}:
                 return _press(query, str(number), now)
             case {"message": _} | {"edited_message": _} | {"callback_query": _}:
@@ -53,7 +60,9 @@ def to_inbound(update: Fields, me: Me, now: datetime) -> InboundMessage | None:
         raise UnreadableError("its date is none") from error
 
 
-def _message(message: Fields, me: Me, delivery_id: str, edited: int | None = None) -> InboundMessage | None:
+def _message(
+    message: Fields, me: Me, delivery_id: str, commands: Mapping[str, Command], edited: int | None = None
+) -> InboundMessage | None:
     match message:
         case {"message_id": int(number), "date": int(date), "chat": {"id": int(), "type": str(kind)}}:
             pass
@@ -64,9 +73,12 @@ def _message(message: Fields, me: Me, delivery_id: str, edited: int | None = Non
     if sender is None or kind == "channel" or not (text or attachments):
         return None  # a bot, an anonymous post, or a service message such as "joined the group"
     if kind != "private":
-        if not _addressed(message, me, text):
+        spans = _addresses(message, me, text)
+        if not spans and not _answers(message, me):
             return None
-        text = _without_mention(text, me)
+        text = _without(spans, text)
+    invited = invitation(text) if edited is None else None
+    text, action = (text, None) if invited else _command(text, commands)
     return InboundMessage(
         chat=_chat(message),
         message_id=str(number) if edited is None else f"{number}@{edited}",
@@ -75,14 +87,46 @@ def _message(message: Fields, me: Me, delivery_id: str, edited: int | None = Non
         text=text,
         sent_at=datetime.fromtimestamp(date if edited is None else edited, UTC),
         attachments=attachments,
+        action=action,
         reply_to=_reply_to(message),
         edit_of=None if edited is None else str(number),
-        invitation=invitation(text) if edited is None else None,
+        invitation=invited,
     )
+
+
+def _command(text: str, commands: Mapping[str, Command]) -> tuple[str, str | None]:
+    """A command alone is an action. Nobody's words behind one may be lost: "/hilfe Export geht nicht" is about the export."""
+    match = _COMMAND.fullmatch(text.strip())
+    command = commands.get(match[1].lower()) if match else None
+    if match is None or command is None:
+        return text, None
+    words = match[2]
+    if words is None or command.takes_words:
+        return words or text, command.action
+    return f"{match[1].replace('_', ' ')} {words}", None
+
+
+def _moved(message: Fields, delivery_id: str) -> InboundMessage | None:
+    """A group that has become a supergroup goes on under another number, which Telegram tells in the old one."""
+    match message:
+        case {"migrate_to_chat_id": int(new), "message_id": int(number), "date": int(date), "chat": {"id": int(old)}}:
+            return InboundMessage(
+                chat=ChatRef("telegram", str(old)),
+                message_id=str(number),
+                delivery_id=delivery_id,
+                sender=Person(str(old), ""),
+                text="",
+                sent_at=datetime.fromtimestamp(date, UTC),
+                moved_to=str(new),
+            )
+        case _:
+            return None
 
 
 def _press(query: Fields, delivery_id: str, now: datetime) -> InboundMessage | None:
     match query:
+        case {"data": str(action)} if action == PRESSED:
+            return None
         case {"id": str(key), "data": str(action), "message": {"message_id": int(number)} as message}:
             sender = _sender(query)
         case {"id": str(), "from": {}}:
@@ -140,27 +184,50 @@ def _text(message: Fields) -> str:
 # --- groups: only what is meant for the bot ---------------------------------------------------------
 
 
-def _addressed(message: Fields, me: Me, text: str) -> bool:
+def _answers(message: Fields, me: Me) -> bool:
     match message.get("reply_to_message"):
         case {"forum_topic_created": _}:
-            pass  # every message in a topic refers to the topic's beginning
+            return False  # every message in a topic refers to the topic's beginning
         case {"from": {"id": me.id}}:
             return True
-    entities = message.get("entities") or message.get("caption_entities")
-    units = text.encode("utf-16-le", "surrogatepass")  # Telegram counts in UTF-16
-    for entity in entities if isinstance(entities, list) else ():
-        match entity:
-            case {"type": "text_mention", "user": {"id": me.id}}:
-                return True
-            case {"type": "mention" | "bot_command", "offset": int(start), "length": int(length)}:
-                named = units[2 * max(start, 0) : 2 * max(start + length, 0)].decode("utf-16-le", "ignore")
-                if named.lower().endswith(f"@{me.username.lower()}"):
-                    return True
     return False
 
 
-def _without_mention(text: str, me: Me) -> str:
-    return re.sub(rf"\s*@{re.escape(me.username)}\b", "", text, flags=re.IGNORECASE).strip()
+def _addresses(message: Fields, me: Me, text: str) -> list[tuple[int, int]]:
+    """Where the bot is called by name, as (start, end) in UTF-16 units, in which Telegram counts; of a command only the name."""
+    entities = message.get("entities") or message.get("caption_entities")
+    units, name = _units(text), f"@{me.username.lower()}"
+    found = []
+    for entity in entities if isinstance(entities, list) else ():
+        match entity:
+            case {"type": str(kind), "offset": int(offset), "length": int(length)}:
+                start, end = max(offset, 0), max(offset + length, 0)
+            case _:
+                continue
+        match entity:
+            case {"type": "text_mention", "user": {"id": me.id}}:
+                found.append((start, end))
+            case _ if kind in {"mention", "bot_command"} and _said(units[2 * start : 2 * end]).lower().endswith(name):
+                found.append((end - len(name), end))
+    return sorted(found)
+
+
+def _without(spans: list[tuple[int, int]], text: str) -> str:
+    """The text as if nobody had been called in it: "Hallo @bot, geht nicht" is "Hallo geht nicht"."""
+    for start, end in reversed(spans):
+        units = _units(text)
+        before, after = _said(units[: 2 * start]), re.sub(r"^[,:;]?[ \t]*", "", _said(units[2 * end :]))
+        joined = not before.strip() or not after or after[0] in "\n.!?)"
+        text = before.rstrip(" \t," if after[:1] in tuple(".!?)") else " \t") + ("" if joined else " ") + after
+    return text.strip()
+
+
+def _units(text: str) -> bytes:
+    return text.encode("utf-16-le", "surrogatepass")
+
+
+def _said(units: bytes) -> str:
+    return units.decode("utf-16-le", "ignore")
 
 
 def _reply_to(message: Fields) -> str | None:

@@ -20,6 +20,8 @@ BUTTON_LIMIT = 100
 GENERAL_TOPIC = "1"
 PHOTO_LIMIT = 10 * 1000 * 1000
 PHOTO_TYPES = ("image/jpeg", "image/png")
+PRESSED = "pressed"
+"""What is left under a message whose button has been pressed; pressing that again has no effect."""
 
 _TAGS = {"bold": "b", "italic": "i", "strike": "s", "code": "code", "quote": "blockquote"}
 
@@ -99,6 +101,11 @@ def _key(button: Button) -> Mapping[str, str]:
     if not 0 < len(button.action.encode()) <= CALLBACK_DATA_LIMIT:
         raise ValueError(f"the action {button.action!r} does not fit in {CALLBACK_DATA_LIMIT} bytes")
     return {"text": button.label, "callback_data": button.action}
+
+
+def where(chat: ChatRef) -> dict[str, object]:
+    """The arguments that name a chat and its topic."""
+    return {"chat_id": _number(chat.chat_id) or chat.chat_id, **_place(chat, None)}
 
 
 def _place(chat: ChatRef, reply_to: str | None) -> dict[str, object]:

@@ -36,7 +36,7 @@ from bot.dialogue.voice import Reply
 from bot.errors import ConflictError
 from bot.knowledge import Knowledge
 from bot.model import Author, Conversation, Language, Mode, Prediction, Priority, StaffAlert
-from bot.ports import ChatAdapter, Clock, Engine
+from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
 from bot.storage.inbox import Received
 from bot.storage.store import Session, Store
 from bot.storage.tickets import NewTicket
@@ -78,6 +78,9 @@ class Worker:
             conversation = await session.conversations.get(conversation_id)
         if conversation.chat.adapter not in self.adapters:
             return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
+        adapter = self.adapters[conversation.chat.adapter]
+        if isinstance(adapter, ShowsWorking) and conversation.mode is not Mode.HUMAN and not waiting[0].attempts:
+            adapter.working(conversation.chat)
         if delay := self._not_yet(waiting):
             return delay
         burst = oldest(waiting)

@@ -185,6 +185,7 @@ def _pressed(case: Case, action: str) -> tuple[Decision, ...]:
         case actions.WORKAROUND:
             return (OpenTicket(about, "workaround"),)
         case actions.PERSON:
+            about = _with_words(case, about)
             return (HandOff(replace(about, category=about.category or Category.HUMAN_REQUEST), "person"),)
         case actions.NEW_MATTER:
             return (OpenTicket(about, "unsure"),)
@@ -196,6 +197,8 @@ def _pressed(case: Case, action: str) -> tuple[Decision, ...]:
             asked = Answer(About(category=Category.OPERATION, topic=TICKET_STATUS, confidence=1.0))
             if TICKET_STATUS in catalogue.topics:
                 return (status(asked, (), case),)
+        case actions.NEW:
+            return (ClarifyDetails(About()),)
         case actions.HELP:
             return (SmallTalk(About(category=Category.SMALL_TALK), "greeting"),)
     # A button of an older version of the bot, or a forged one: nothing to do, and nothing to break.
@@ -206,6 +209,15 @@ def _label(case: Case, pending: Pending, *, yes: bool = True) -> str:
     """What the pressed button says: the customer's answer to the letter."""
     key = f"button.yes_{pending.data.get('purpose', 'forward')}" if yes else "button.no"
     return case.catalogue.text(case.conversation.language or "de", key)
+
+
+def _with_words(case: Case, about: About) -> About:
+    """A command may have words behind it, which say what the person is wanted for; a button has only its label."""
+    said = case.turn.text.strip()
+    labels = {
+        text for sheet in case.catalogue.texts.values() for key, text in sheet.items() if key.startswith("button.")
+    }
+    return about if not said or said.startswith("/") or said in labels else About(said)
 
 
 def _spoken_of(case: Case) -> About:

@@ -14,7 +14,7 @@ from bot.storage.files import Folder
 from bot.web import bound, serve
 from tests.adapters.platforms import Inbox, Platform
 from tests.adapters.slack_platform import Slack, SlackOverHttp
-from tests.adapters.telegram_platform import Telegram
+from tests.adapters.telegram_platform import CalledTelegram, Telegram
 from tests.loopback.slack import LoopbackSlack
 from tests.loopback.slack_http import Caller
 from tests.loopback.telegram import LoopbackTelegram
@@ -49,6 +49,12 @@ async def slack(files: Folder) -> AsyncIterator[Slack]:
         yield Slack(server, files)
 
 
+@pytest.fixture
+async def called(files: Folder) -> AsyncIterator[CalledTelegram]:
+    async with LoopbackTelegram().serve() as server, CalledTelegram(server, files).online() as telegram:
+        yield telegram
+
+
 @asynccontextmanager
 async def called_slack(files: Folder) -> AsyncIterator[SlackOverHttp]:
     """Slack calls, and tries again at once: what failed a moment ago may work the next."""
@@ -70,11 +76,14 @@ async def slack_over_http(files: Folder) -> AsyncIterator[SlackOverHttp]:
         yield slack
 
 
-@pytest.fixture(params=["telegram", "slack", "slack over http"])
+@pytest.fixture(params=["telegram", "telegram over http", "slack", "slack over http"])
 async def platform(request: pytest.FixtureRequest, files: Folder) -> AsyncIterator[Platform]:
     if request.param == "telegram":
         async with LoopbackTelegram().serve() as telegram:
             yield Telegram(telegram, files)
+    elif request.param == "telegram over http":
+        async with LoopbackTelegram().serve() as server, CalledTelegram(server, files).online() as called_telegram:
+            yield called_telegram
     elif request.param == "slack":
         async with LoopbackSlack().serve() as slack:
             yield Slack(slack, files)

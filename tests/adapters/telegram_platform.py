@@ -5,15 +5,32 @@ It must not know what the contract demands.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
 from adapters.telegram import TelegramAdapter
-from bot.model import ChatRef
+from bot import web
+from bot.model import ChatRef, Command
 from bot.storage.files import Folder
 from tests.adapters.platforms import TIMEOUT, Platform, until
 from tests.loopback.faults import Fault
 from tests.loopback.telegram import LoopbackTelegram
+
+COMMANDS = (
+    Command("hilfe", "help", "de", "Was ich kann"),
+    Command("meine_tickets", "my_tickets", "de", "Ihre Tickets"),
+    Command("help", "help", "en", "What I can do"),
+    Command("tickets", "my_tickets", "en", "Your tickets"),
+    Command("person", "person", "de", "Mit einer Person", takes_words=True),
+    Command("start", "help", "de"),
+)
 
 
 class Telegram(Platform):
@@ -25,7 +42,9 @@ class Telegram(Platform):
         self.server, self.files = server, files
         self._numbers = itertools.count(10)
 
-    def adapter(self, *, url: str | None = None, token: str | None = None) -> TelegramAdapter:
+    def adapter(
+        self, *, url: str | None = None, token: str | None = None, webhook: str | None = None
+    ) -> TelegramAdapter:
         root = url or self.server.url
         return TelegramAdapter(
             token or self.server.token,
@@ -35,6 +54,8 @@ class Telegram(Platform):
             poll=5,
             timeout=TIMEOUT,
             pause=0.05,
+            webhook=webhook,
+            commands=COMMANDS,
         )
 
     @property
@@ -155,3 +176,39 @@ class Telegram(Platform):
     @property
     def send_calls(self) -> int:
         return sum(method == "sendMessage" for method, _ in self.server.calls)
+
+
+class CalledTelegram(Telegram):
+    """The same, but Telegram calls. ``answer`` passes its calls on to the newest adapter, as a proxy before the bot would."""
+
+    address = "https://bot.example.com/telegram"
+
+    def __init__(self, server: LoopbackTelegram, files: Folder) -> None:
+        super().__init__(server, files)
+        self.newest: TelegramAdapter | None = None
+
+    def adapter(
+        self, *, url: str | None = None, token: str | None = None, webhook: str | None = None
+    ) -> TelegramAdapter:
+        self.newest = super().adapter(url=url, token=token, webhook=webhook or self.address)
+        return self.newest
+
+    async def answer(self, request: Request) -> Response:
+        if self.newest is None:
+            return Response(status_code=502)
+        [route] = self.newest.routes()
+        assert isinstance(route, Route)
+        answer: Response = await route.endpoint(request)
+        return answer
+
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[CalledTelegram]:
+        listening = web.bound("127.0.0.1", 0)
+        self.local = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.server.webhook.reach["bot.example.com"] = self.local
+        serving = asyncio.create_task(web.serve([Route("/telegram", self.answer, methods=["POST"])], listening))
+        try:
+            yield self
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from adapters.telegram.inbound import Me, to_inbound
 from bot.errors import DeliveryError
 from bot.model import Attachment, Button, ChatRef, OutboundMessage
 from tests.adapters.platforms import Inbox, deliver, kept, running, until
-from tests.adapters.telegram_platform import Telegram
+from tests.adapters.telegram_platform import COMMANDS, Telegram
 from tests.loopback.faults import Fault
 
 ME = Me(42, "firstline_bot")
@@ -41,22 +42,139 @@ async def test_every_poll_says_what_it_wants_and_confirms_only_what_was_received
     assert [int(poll["offset"]) for poll in polls if "offset" in poll][-1] == 1003
 
 
-async def test_a_button_stops_spinning_once_its_press_is_received(telegram: Telegram, inbox: Inbox) -> None:
+async def test_a_pressed_button_stops_spinning_and_is_the_only_one_left(telegram: Telegram, inbox: Inbox) -> None:
     inbox.fail = 1
+    adapter = telegram.adapter()
+    [sent] = await deliver(adapter, OutboundMessage(telegram.chat, "?", (Button("Ja", "yes"), Button("Nein", "no"))))
+    async with running(adapter, inbox.receive):
+        await telegram.press(sent, "Ja", "yes")
+        await until(lambda: telegram.buttons() == [["✓ Ja"]])
+        await telegram.press(sent, "✓ Ja", "pressed")
+        await until(lambda: len(telegram.server.answered) == 2)
+        await telegram.settled()
+    assert [message.action for message in inbox.tried] == ["yes", "yes"], "once in vain, once received"
+    assert telegram.buttons() == [["✓ Ja"]]
+
+
+@pytest.mark.parametrize("method", ["answerCallbackQuery", "editMessageReplyMarkup"])
+@pytest.mark.parametrize("fault", [Fault(status=400), Fault(hang=True), Fault(status=429, retry_after=9)], ids=repr)
+async def test_a_courtesy_that_fails_does_no_harm_and_holds_nothing_up(
+    telegram: Telegram, inbox: Inbox, method: str, fault: Fault
+) -> None:
+    telegram.server.fail(method, fault)
     async with running(telegram.adapter(), inbox.receive):
         await telegram.press("500", "Ja", "yes")
+        await telegram.say("Hallo")
+        await inbox.has(2)
+        await telegram.settled()
+
+
+async def test_typing_is_shown_once_in_a_while_and_in_the_right_topic(telegram: Telegram) -> None:
+    adapter = telegram.adapter()
+    for _ in range(3):
+        adapter.working(telegram.chat)
+        adapter.working(telegram.thread)
+    await until(lambda: len(telegram.server.shown) == 2)
+    await adapter.close()
+    assert sorted(telegram.server.shown, key=str) == [(-100, 7), (1, None)]
+
+
+async def test_typing_never_fails_anything(telegram: Telegram, unused_tcp_port: int) -> None:
+    nowhere = telegram.adapter(url=f"http://127.0.0.1:{unused_tcp_port}")
+    nowhere.working(telegram.chat)
+    nowhere.working(telegram.unknown)
+    await asyncio.sleep(0.1)
+    await nowhere.close()
+
+
+async def test_each_language_gets_a_menu_of_its_own_commands(telegram: Telegram, inbox: Inbox) -> None:
+    async with running(telegram.adapter(), inbox.receive):
+        await until(lambda: len(telegram.server.menus) == 3)
+    menus = {language: [c["command"] for c in menu] for language, menu in telegram.server.menus.items()}
+    german = ["hilfe", "meine_tickets", "person"]
+    assert menus == {"": german, "de": german, "en": ["help", "tickets"]}
+
+
+async def test_a_menu_that_cannot_be_set_keeps_nobody_from_being_heard(telegram: Telegram, inbox: Inbox) -> None:
+    telegram.server.fail("setMyCommands", Fault(status=429, retry_after=60))
+    async with running(telegram.adapter(), inbox.receive):
+        await telegram.say("Hallo")
         await inbox.has(1)
-        await telegram.settled()
-    assert len(inbox.tried) == 2
-    assert len(telegram.server.answered) == 1
 
 
-async def test_a_spinner_that_cannot_be_stopped_does_no_harm(telegram: Telegram, inbox: Inbox) -> None:
-    telegram.server.fail("answerCallbackQuery", Fault(status=400))
-    async with running(telegram.adapter(), inbox.receive):
-        await telegram.press("500", "Ja", "yes")
-        await telegram.settled()
-    assert len(inbox.arrived) == 1
+@pytest.mark.parametrize(
+    ("text", "action", "left"),
+    [
+        ("/hilfe", "help", "/hilfe"),
+        (" /Hilfe\n", "help", " /Hilfe\n"),
+        ("/start", "help", "/start"),
+        ("/tickets", "my_tickets", "/tickets"),
+        ("/hilfe der Export geht nicht", None, "hilfe der Export geht nicht"),
+        ("/meine_tickets HD-000001", None, "meine tickets HD-000001"),
+        ("/person der Drucker\nist kaputt", "person", "der Drucker\nist kaputt"),
+        ("/unbekannt", None, "/unbekannt"),
+        ("/usr/bin fehlt", None, "/usr/bin fehlt"),
+        ("/start@firstline_bot", None, "/start@firstline_bot"),
+    ],
+)
+def test_a_command_is_an_action_and_words_behind_it_are_never_lost(text: str, action: str | None, left: str) -> None:
+    inbound = to_inbound(message(text=text), ME, NOW, {c.name: c for c in COMMANDS})
+    assert inbound is not None
+    assert (inbound.action, inbound.text) == (action, left)
+
+
+def test_an_edit_is_no_command() -> None:
+    edited = {"update_id": 7, "edited_message": message(text="/hilfe", edit_date=1700000001)["message"]}
+    inbound = to_inbound(edited, ME, NOW, {c.name: c for c in COMMANDS})
+    assert inbound is not None
+    assert (inbound.action, inbound.text) == (None, "/hilfe")
+
+
+@pytest.mark.parametrize(
+    ("text", "called", "left"),
+    [
+        ("@firstline_bot Export geht nicht", "@firstline_bot", "Export geht nicht"),
+        ("Hallo @firstline_bot, Export geht nicht", "@firstline_bot", "Hallo Export geht nicht"),
+        ("Hilfst du, @firstline_bot?", "@firstline_bot", "Hilfst du?"),
+        ("😀😀 @Firstline_Bot: Export", "@Firstline_Bot", "😀😀 Export"),
+        ("Zeile eins\n@firstline_bot\nZeile zwei", "@firstline_bot", "Zeile eins\n\nZeile zwei"),
+        ("@firstline_bot schreib an hilfe@firstline_bot.de", "@firstline_bot", "schreib an hilfe@firstline_bot.de"),
+    ],
+)
+def test_the_name_by_which_the_bot_is_called_is_cut_out(text: str, called: str, left: str) -> None:
+    at = len(text[: text.index(called)].encode("utf-16-le")) // 2
+    entities = [{"type": "mention", "offset": at, "length": len(called)}]
+    group = {"id": -100, "type": "supergroup"}
+    inbound = to_inbound(message(text=text, entities=entities, chat=group), ME, NOW)
+    assert inbound is not None
+    assert inbound.text == left
+
+
+def test_a_command_to_the_bot_in_a_group_is_an_action() -> None:
+    entities = [{"type": "bot_command", "offset": 0, "length": 20}]
+    update = message(text="/hilfe@firstline_bot", entities=entities, chat={"id": -100, "type": "supergroup"})
+    inbound = to_inbound(update, ME, NOW, {c.name: c for c in COMMANDS})
+    assert inbound is not None
+    assert (inbound.action, inbound.text) == ("help", "/hilfe")
+
+
+async def test_a_group_is_given_more_time_between_two_sends_than_a_person(telegram: Telegram) -> None:
+    limits = telegram.adapter().limits
+    assert 60 / limits.pace_in(ChatRef("telegram", "-100", "7")) <= 20
+    assert limits.pace_in(ChatRef("telegram", "1")) == 1
+
+
+async def test_no_more_is_sent_at_once_than_telegram_takes_over_all_chats(telegram: Telegram) -> None:
+    telegram.server.chats |= set(range(2, 30))
+    adapter = telegram.adapter()
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(
+        *(deliver(adapter, OutboundMessage(ChatRef("telegram", str(n)), "Hallo")) for n in range(1, 21))
+    )
+    took = asyncio.get_running_loop().time() - began
+    await adapter.close()
+    assert len(telegram.sent) == 20
+    assert took >= 19 / 30
 
 
 @pytest.mark.parametrize(

@@ -1,82 +1,28 @@
 """A strict Bot API server on the loopback interface: it refuses what Telegram refuses, and remembers what arrived.
 
-It must not know the adapter. It is stricter than Telegram in one thing: getUpdates without allowed_updates is refused.
+It must not know the adapter.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
-from telegram.constants import UpdateType
+from telegram.constants import ChatAction, UpdateType
 
 from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
 from tests.loopback.telegram_markup import Refusal, check_keyboard, visible
+from tests.loopback.telegram_methods import checked
+from tests.loopback.telegram_webhook import Webhook
 
-Kind = Literal["integer", "string", "boolean", "list", "object", "chat", "file"]
-
-_CAPTIONED: Mapping[str, tuple[Kind, bool]] = {
-    "chat_id": ("chat", True),
-    "message_thread_id": ("integer", False),
-    "caption": ("string", False),
-    "parse_mode": ("string", False),
-    "disable_notification": ("boolean", False),
-    "protect_content": ("boolean", False),
-    "reply_parameters": ("object", False),
-    "reply_markup": ("object", False),
-}
 DOWNLOAD_LIMIT, UPLOAD_LIMIT, PHOTO_LIMIT = 20 << 20, 50 << 20, 10 << 20
-
-# method -> argument -> (kind, required); what Bot API 10.0 documents for the methods that the adapter may use
-METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
-    "getMe": {},
-    "getUpdates": {
-        "offset": ("integer", False),
-        "limit": ("integer", False),
-        "timeout": ("integer", False),
-        "allowed_updates": ("list", True),
-    },
-    "sendMessage": {
-        "chat_id": ("chat", True),
-        "message_thread_id": ("integer", False),
-        "text": ("string", True),
-        "parse_mode": ("string", False),
-        "link_preview_options": ("object", False),
-        "disable_notification": ("boolean", False),
-        "protect_content": ("boolean", False),
-        "reply_parameters": ("object", False),
-        "reply_markup": ("object", False),
-    },
-    "sendPhoto": {"photo": ("file", True), **_CAPTIONED, "has_spoiler": ("boolean", False)},
-    "sendDocument": {
-        "document": ("file", True),
-        **_CAPTIONED,
-        "disable_content_type_detection": ("boolean", False),
-    },
-    "getFile": {"file_id": ("string", True)},
-    "editMessageText": {
-        "chat_id": ("chat", True),
-        "message_id": ("integer", True),
-        "text": ("string", True),
-        "parse_mode": ("string", False),
-        "link_preview_options": ("object", False),
-        "reply_markup": ("object", False),
-    },
-    "answerCallbackQuery": {
-        "callback_query_id": ("string", True),
-        "text": ("string", False),
-        "show_alert": ("boolean", False),
-        "url": ("string", False),
-        "cache_time": ("integer", False),
-    },
-}
 
 
 @dataclass
@@ -90,6 +36,11 @@ class LoopbackTelegram:
     sent: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     long_photos: bool = False  # refuses every photo for its measures
+    menus: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    shown: list[tuple[int, int | None]] = field(default_factory=list)
+    """Where "typing..." was shown: chat and topic."""
+    hears_everything: bool = False
+    """In groups: BotFather's privacy mode is off."""
     presses: set[str] = field(default_factory=set)
     answered: list[str] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
@@ -103,6 +54,7 @@ class LoopbackTelegram:
         self._news = asyncio.Condition()
         self._poller = 0
         self._release = asyncio.Event()
+        self.webhook = Webhook(self._queue, self.confirmed, self._news, _wanted)
 
     # --- what a test does
 
@@ -135,9 +87,12 @@ class LoopbackTelegram:
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
+        calling = asyncio.create_task(self.webhook.run())
         try:
             yield self
         finally:
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
             self._release.set()
             await runner.cleanup()
 
@@ -155,7 +110,7 @@ class LoopbackTelegram:
         try:
             if request.match_info["token"] != self.token:
                 raise Refusal(401, "Unauthorized")
-            result = await self._do(method, _checked(method, params))
+            result = await self._do(method, checked(method, params))
         except Refusal as refusal:
             body: dict[str, Any] = {"ok": False, "error_code": refusal.status, "description": refusal.description}
             return web.json_response(
@@ -168,7 +123,8 @@ class LoopbackTelegram:
     async def _do(self, method: str, params: dict[str, Any]) -> object:
         match method:
             case "getMe":
-                return {"id": 42, "is_bot": True, "first_name": "Firstline", "username": "firstline_bot"}
+                me = {"id": 42, "is_bot": True, "first_name": "Firstline", "username": "firstline_bot"}
+                return me | {"can_join_groups": True, "can_read_all_group_messages": self.hears_everything}
             case "getUpdates":
                 return await self._updates(params)
             case "sendMessage":
@@ -179,8 +135,22 @@ class LoopbackTelegram:
                 return self._file(params["file_id"])
             case "editMessageText":
                 return self._edit(params)
-            case _:
+            case "editMessageReplyMarkup":
+                return self._edit_buttons(params)
+            case "sendChatAction":
+                return self._show(params)
+            case "setMyCommands":
+                return self._menu(params)
+            case "setWebhook":
+                return self.webhook.set(params)
+            case "deleteWebhook":
+                return self.webhook.delete(params)
+            case "getWebhookInfo":
+                return self.webhook.info()
+            case "answerCallbackQuery":
                 return self._answer(params)
+            case _:
+                raise NotImplementedError(method)
 
     def _file(self, file_id: str) -> dict[str, Any]:
         content = self.files.get(file_id)
@@ -201,6 +171,11 @@ class LoopbackTelegram:
         return await sent_out(request, self.files[file_id], fault)
 
     async def _updates(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        if self.webhook.url:
+            raise Refusal(
+                409,
+                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+            )
         self._poller += 1
         mine, until = self._poller, asyncio.get_running_loop().time() + params.get("timeout", 0)
         async with self._news:
@@ -274,6 +249,38 @@ class LoopbackTelegram:
             raise Refusal(400, "Bad Request: message is not modified")
         return self._store(chat, params["message_id"], params)
 
+    def _edit_buttons(self, params: dict[str, Any]) -> dict[str, Any]:
+        chat = self._chat(params["chat_id"])
+        before = self.sent.get((chat, params["message_id"]))
+        if before is None:
+            raise Refusal(400, "Bad Request: message to edit not found")
+        check_keyboard(params.get("reply_markup"))
+        if before["params"].get("reply_markup") == params.get("reply_markup"):
+            raise Refusal(400, "Bad Request: message is not modified")
+        before["params"]["reply_markup"] = params.get("reply_markup")
+        return {"message_id": params["message_id"], "date": 1700000000, "chat": {"id": chat, "type": "private"}}
+
+    def _show(self, params: dict[str, Any]) -> bool:
+        chat = self._place(params)
+        if params["action"] not in {action.value for action in ChatAction}:
+            raise Refusal(400, "Bad Request: wrong parameter action in request")
+        self.shown.append((chat, params.get("message_thread_id")))
+        return True
+
+    def _menu(self, params: dict[str, Any]) -> bool:
+        language = params.get("language_code", "")
+        if not re.fullmatch("[a-z]{2}|", language):
+            raise Refusal(400, "Bad Request: invalid language code specified")
+        if len(params["commands"]) > 100:
+            raise Refusal(400, "Bad Request: BOT_COMMANDS_TOO_MUCH")
+        for command in params["commands"]:
+            if set(command) != {"command", "description"} or not re.fullmatch("[a-z0-9_]{1,32}", command["command"]):
+                raise Refusal(400, "Bad Request: BOT_COMMAND_INVALID")
+            if not 0 < len(command["description"]) <= 256:
+                raise Refusal(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
+        self.menus[language] = params["commands"]
+        return True
+
     def _store(self, chat: int, number: int, params: dict[str, Any]) -> dict[str, Any]:
         text = self._text(params, params["text"], 4096)
         if not text.strip():
@@ -323,32 +330,3 @@ def _wanted(update: Mapping[str, Any], allowed: list[str]) -> bool:
     """Telegram sends what was asked for; an update of no documented kind stands for one of a later API."""
     documented = set(update) & {kind.value for kind in UpdateType}
     return not documented or bool(documented & set(allowed))
-
-
-def _checked(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    if method not in METHODS:
-        raise Refusal(404, "Not Found")
-    known = METHODS[method]
-    if unknown := set(params) - set(known):
-        raise Refusal(400, f"Bad Request: unknown arguments {sorted(unknown)}")
-    if missing := {name for name, (_, required) in known.items() if required} - set(params):
-        raise Refusal(400, f"Bad Request: missing arguments {sorted(missing)}")
-    return {name: _value(name, known[name][0], value) for name, value in params.items()}
-
-
-def _value(name: str, kind: Kind, value: Any) -> Any:
-    """An argument comes as JSON, or as a form field that holds JSON."""
-    if kind == "file":
-        # By its id or by an address would do, too, for Telegram; but not for what only we have.
-        if not isinstance(value, web.FileField):
-            raise Refusal(400, f"Bad Request: there is no {name} in the request")
-        return value
-    types: dict[str, type] = {"integer": int, "chat": int, "boolean": bool, "list": list, "object": dict, "string": str}
-    if kind != "string" and isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise Refusal(400, f"Bad Request: can't parse {name}") from None
-    if not isinstance(value, types[kind]) or (kind in {"integer", "chat"} and isinstance(value, bool)):
-        raise Refusal(400, f"Bad Request: {name} must be of type {kind}")
-    return value
