@@ -38,8 +38,8 @@ from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.desk.watch import Watch
 from bot.dialogue.commands import commands
+from bot.engine import AnyEngine, chosen
 from bot.engine.elsewhere import ElsewhereEngine
-from bot.engine.embedded import EmbeddedEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
 from bot.model import Command
@@ -69,7 +69,7 @@ class App:
     """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any."""
 
     store: Store
-    engine: EmbeddedEngine
+    engine: AnyEngine
     understanding: Understanding
     receiver: Receiver
     desk: Desk
@@ -167,9 +167,11 @@ async def build(
     classifier: Classifier | None = None,
     catalogue: Catalogue | None = None,
     files: Files | None = None,
+    shared: bool = True,
 ) -> AsyncIterator[App]:
     """The application for ``settings``; ``adapters`` instead of the configured ones.
 
+    ``shared``: on PostgreSQL it takes its part in the work of all processes; else only this process wakes what it does.
     An embedded database is migrated here, another must be up to date. Raises SettingsError, CatalogueError, DatabaseError.
     """
     catalogue = catalogue or speakable(settings.intents)
@@ -189,12 +191,14 @@ async def build(
             await migrate.require_current(database)
         application = _joined(
             settings,
-            Store(database),
+            database,
             KnowledgeBase(settings, knowledge),
             adapters,
             clock,
             files or open_files(settings),
+            shared=shared,
         )
+        await stack.enter_async_context(application.engine.opened())
         try:
             yield application
         finally:
@@ -293,12 +297,15 @@ def _objects(url: str) -> Files:
 
 def _joined(
     settings: Settings,
-    store: Store,
+    database: Database,
     knowledge: KnowledgeBase,
     adapters: Sequence[ChatAdapter] | None,
     clock: Clock,
     files: Files,
+    *,
+    shared: bool,
 ) -> App:
+    store = Store(database)
     if adapters is None:
         offered = commands(knowledge.in_force.catalogue, settings.default_language)
         home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
@@ -325,7 +332,8 @@ def _joined(
     async def fetch(lane: str) -> timedelta | None:
         return await fetcher(lane)
 
-    engine = EmbeddedEngine({HANDLE: handle, DELIVER: deliver, CLOCK: ring, FETCH: fetch}, sweep)
+    handlers = {HANDLE: handle, DELIVER: deliver, CLOCK: ring, FETCH: fetch}
+    engine = chosen(database.url, handlers, sweep, shared=shared)
     worker = Worker(
         store=store,
         engine=engine,

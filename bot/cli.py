@@ -124,7 +124,8 @@ def chat(
     chosen = cast("Format", form if form != "auto" else "rich" if typed and sys.stdout.isatty() else "plain")
 
     async def work() -> None:
-        async with build(settings, adapters=mail(settings)) as application:
+        # What is said here concerns no other process, and this one must not take work from those that run beside it.
+        async with build(settings, adapters=mail(settings), shared=False) as application:
             settings.data.mkdir(parents=True, exist_ok=True)
             terminal = TerminalAdapter(
                 answered=application.engine.settled,

@@ -16,7 +16,7 @@ import structlog
 SECRETS = re.compile(r"\b(xox[a-z]-[\w-]+|xapp-[\w-]+|\d{6,}:[\w-]{30,})")
 """Tokens of Slack and Telegram wherever they turn up, for example in the address of a failed request."""
 
-NOISY = ("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp", "alembic", "asyncio")
+NOISY = ("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp", "alembic", "asyncio", "procrastinate")
 
 
 def configure(form: Literal["console", "json"], level: str) -> None:

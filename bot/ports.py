@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bot.model import (
     Attachment,
@@ -134,6 +134,10 @@ class Transaction(Protocol):
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once the transaction has been committed; never if it is rolled back."""
+        ...
+
+    async def driver_connection(self) -> Any:
+        """The database driver's own connection, for an engine whose wake-ups are part of the transaction."""
         ...
 
 

@@ -103,16 +103,25 @@ def postgres() -> Iterator[PostgresServer]:
     server.close()
 
 
+def a_schema(server: PostgresServer) -> TestDatabase:
+    """An empty database in all but name."""
+    name = f"test_{next(_numbers)}"
+    server.execute(f"CREATE SCHEMA {name}")
+    return TestDatabase(server.url(name))
+
+
+def libpq(database: TestDatabase) -> str:
+    """Its address without SQLAlchemy's driver."""
+    return database.url.replace("postgresql+psycopg://", "postgresql://")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TestDatabase]:
     """A database without tables, on each of the two kinds."""
     if request.param == "sqlite":
         database = TestDatabase(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
     else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        name = f"test_{next(_numbers)}"
-        server.execute(f"CREATE SCHEMA {name}")
-        database = TestDatabase(server.url(name))
+        database = a_schema(request.getfixturevalue("postgres"))
     yield database
     await database.close()
 

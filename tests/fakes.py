@@ -186,6 +186,9 @@ class Committed:
     def after_commit(self, callback: Callable[[], None]) -> None:
         callback()
 
+    async def driver_connection(self) -> None:
+        return None
+
 
 class FakeTables:
     """What an engine's sweeper finds waiting."""

@@ -7,7 +7,8 @@ the work is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
@@ -49,6 +50,11 @@ class EmbeddedEngine:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._stopping = False
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Nothing has to be opened here."""
+        yield
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
         transaction.after_commit(lambda: self._soon((kind, lane), delay))

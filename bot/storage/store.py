@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,6 +49,10 @@ class Session:
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
+
+    async def driver_connection(self) -> Any:
+        """The connection of psycopg or aiosqlite in which this transaction takes place."""
+        return (await self.connection.get_raw_connection()).driver_connection
 
     def committed(self) -> None:
         for callback in self._callbacks:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -23,30 +20,10 @@ from bot.model import Mode
 from bot.storage import tables
 from tests.chaos import harness
 from tests.chaos.harness import Life, Moment
+from tests.chaos.processes import end, live, start
 from tests.conftest import TestDatabase
 from tests.fakes import FakeAdapter, FakeClassifier, FakeClock
 from tests.integration.desk import BURST, a_desk, until
-
-# Processes are forked from one that has imported everything: each starts in milliseconds, and dies as any process does.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["__main__", "tests.chaos.harness"])
-
-
-def _start(work: Callable[..., None], *arguments: object) -> Any:
-    process = _processes.Process(target=work, args=arguments)
-    process.start()
-    return process
-
-
-async def _end(process: Any) -> int | None:
-    await asyncio.to_thread(process.join, 30)
-    code: int | None = process.exitcode
-    process.close()
-    return code
-
-
-async def _live(life: Life) -> int | None:
-    return await _end(_start(harness.live, life))
 
 
 async def _rows(database: TestDatabase) -> tuple[Counter[str], Counter[str], int, int]:
@@ -75,14 +52,14 @@ async def test_after_kill_9_and_a_restart_the_reply_comes_once(
 ) -> None:
     """A second copy is possible only where the process died between sending and noting it, and then it is counted."""
     life = Life(tmp_path, database.url, harness.some_messages(1), dies)
-    assert await _live(life) == -signal.SIGKILL
+    assert await live(life) == -signal.SIGKILL
     inbox, _, _, _ = await _rows(database)
     if dies == "accepting":
         assert (inbox, harness.lines(life.acknowledged)) == (Counter(), [])
     else:
         assert inbox.total() == 1
 
-    assert await _live(replace(life, dies="never")) == 0
+    assert await live(replace(life, dies="never")) == 0
     assert await _rows(database) == (Counter(handled=1), Counter(sent=1), 1, ambiguous)
     assert len(harness.lines(life.delivered)) == copies
     assert harness.lines(life.acknowledged) == ["m0"]
@@ -93,8 +70,8 @@ async def test_after_kill_9_and_a_restart_the_file_is_there_once_and_whole(
     database: TestDatabase, tmp_path: Path, dies: Moment
 ) -> None:
     life = Life(tmp_path, database.url, (harness.a_message_with_a_file(),), dies)
-    assert await _live(life) == -signal.SIGKILL
-    assert await _live(replace(life, dies="never")) == 0
+    assert await live(life) == -signal.SIGKILL
+    assert await live(replace(life, dies="never")) == 0
     async with database.store().snapshot() as session:
         [row] = (await session.connection.execute(select(tables.attachment))).all()
         events = (
@@ -111,8 +88,8 @@ async def test_a_process_that_dies_again_and_again_has_still_only_one_effect(
 ) -> None:
     life = Life(tmp_path, database.url, harness.some_messages(1), dies)
     for _ in range(3):
-        await _live(life)
-    await _live(replace(life, dies="never"))
+        await live(life)
+    await live(replace(life, dies="never"))
     inbox, outbox, tickets, ambiguous = await _rows(database)
     assert (inbox, tickets) == (Counter(handled=1), 1)
     assert len(harness.lines(life.delivered)) <= 1
@@ -133,7 +110,7 @@ async def test_a_process_that_stood_still_while_another_did_its_work_has_no_seco
     Only what was being sent may arrive twice, and is counted.
     """
     life = Life(tmp_path, database.url, harness.some_messages(1), pauses=pauses, within=60)
-    process = _start(harness.live, life)
+    process = start(harness.live, life)
     await until(life.paused.exists, within=30)
     adapter = FakeAdapter("file")
     async with a_desk(database.store(), harness.CATALOGUE, adapter=adapter, clock=FakeClock(now())) as other:
@@ -143,7 +120,7 @@ async def test_a_process_that_stood_still_while_another_did_its_work_has_no_seco
     if pauses in ("classifying", "handled"):
         assert len(adapter.sent) == 1, "the other has done all of it"
     os.kill(process.pid, signal.SIGCONT)
-    assert await _end(process) == 0
+    assert await end(process) == 0
     assert await _rows(database) == (Counter(handled=1), Counter(sent=1), 1, ambiguous)
     assert len(harness.lines(life.delivered)) + len(adapter.sent) == copies
     await _in_order(database)
@@ -154,14 +131,14 @@ async def test_a_process_that_stood_still_while_a_person_took_over_does_not_talk
 ) -> None:
     """Here nothing but the version of the conversation stands between the old decision and the customer."""
     life = Life(tmp_path, database.url, harness.some_messages(1), pauses="classifying", within=60)
-    process = _start(harness.live, life)
+    process = start(harness.live, life)
     await until(life.paused.exists, within=30)
     async with a_desk(database.store(), harness.CATALOGUE) as other:
         (row,) = await other.inbox()
         conversation_id = row.conversation_id
         await other.set_mode(conversation_id, Mode.HUMAN)
         os.kill(process.pid, signal.SIGCONT)
-        assert await _end(process) == 0
+        assert await end(process) == 0
         conversation = await other.conversation(conversation_id)
         assert (conversation.mode, conversation.owner) == (Mode.HUMAN, "mira")
     assert (await _rows(database))[0] == Counter(handled=1)
@@ -175,9 +152,9 @@ async def test_under_random_kills_nothing_is_lost_and_nothing_is_done_twice(
     messages = harness.some_messages(60)
     life, killed = Life(tmp_path, database.url, messages), 0
     for _ in range(10):
-        code = await _live(replace(life, dies_after=harness.a_short_life(chance)))
+        code = await live(replace(life, dies_after=harness.a_short_life(chance)))
         killed += code == -signal.SIGKILL
-    assert await _live(life) == 0
+    assert await live(life) == 0
     assert killed >= 3, "lives were too long for this to prove anything"
     inbox, outbox, tickets, ambiguous = await _rows(database)
     assert inbox == Counter(handled=60)
@@ -202,7 +179,7 @@ async def _in_order(database: TestDatabase) -> None:
 
 async def test_a_second_process_on_the_same_embedded_database_is_turned_away_with_a_sentence(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    holder = _start(harness.hold, tmp_path, ready)
+    holder = start(harness.hold, tmp_path, ready)
     try:
         async with asyncio.timeout(20):
             while not ready.exists():
@@ -214,7 +191,7 @@ async def test_a_second_process_on_the_same_embedded_database_is_turned_away_wit
                 pass
     finally:
         holder.kill()
-    assert await _end(holder) == -signal.SIGKILL
+    assert await end(holder) == -signal.SIGKILL
     async with build(
         Settings(data=tmp_path), adapters=[], classifier=FakeClassifier(), catalogue=harness.CATALOGUE
     ) as app:

@@ -1,0 +1,251 @@
+"""The engine for several processes on one PostgreSQL: wake-ups are Procrastinate jobs, and a lane is a lock that all of them share.
+
+Its tables hold wake-ups and nothing else: whatever is lost there is found again by the sweeper. It must not know what the work is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.jobs import Status
+
+from bot.engine import wakeups
+from bot.engine.embedded import AFTER_A_FAULT, GRACE, SWEEP_EVERY, Handler, Lane, Sweep
+from bot.engine.jobs import Jobs, lock_of, notice_to
+from bot.errors import DatabaseError
+from bot.ports import Transaction
+
+HEARTBEAT = timedelta(seconds=1)
+STALLED = timedelta(seconds=5)
+"""A process that has given no sign of life for so long has lost its lanes; if it comes back, the tables' fences refuse it."""
+RESCUE_EVERY = timedelta(seconds=2)
+POLL_EVERY = timedelta(seconds=1)
+"""Only for what a notification should have told: one is lost with the connection that listens."""
+PATIENCE = timedelta(seconds=5)
+"""For a connection to the database."""
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # "at once", whatever the clocks say
+_BUSY = """
+    SELECT DISTINCT args->>'kind' AS kind, args->>'lane' AS lane FROM procrastinate_jobs WHERE status IN ('todo', 'doing')
+"""
+_AT_WORK = """
+    SELECT EXISTS (
+        SELECT FROM procrastinate_jobs
+        WHERE status = 'doing' OR status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+    ) AS found
+"""
+_ABSORB = "DELETE FROM procrastinate_jobs WHERE lock = %(lock)s AND status = 'todo'"
+
+log = structlog.get_logger(__name__)
+
+
+class ProcrastinateEngine:
+    """Use it inside ``opened()``; ``wake`` needs nothing else, ``run`` does the work."""
+
+    def __init__(
+        self,
+        address: str,
+        handlers: Mapping[str, Handler],
+        sweep: Sweep,
+        *,
+        concurrency: int = 16,
+        sweep_every: timedelta = SWEEP_EVERY,
+    ) -> None:
+        """``address`` is a libpq URL; ``concurrency`` is how many lanes of one kind run at the same time in this process."""
+        self._address = address
+        self._handlers = handlers
+        self._sweep = sweep
+        self._concurrency = concurrency
+        self._sweep_every = sweep_every
+        self._connector = PsycopgConnector(
+            conninfo=address, min_size=1, max_size=4 + 2 * len(handlers), timeout=PATIENCE.total_seconds()
+        )
+        self._app = App(connector=self._connector)
+        self._app.job_manager = Jobs(self._connector)
+        self._app.task(name="work", queue="work")(self._work)
+        self._app.task(name="ring", queue="work")(self._ring)
+        self._ahead = timedelta()
+        """By how much the database's clock is ahead of ours."""
+        self._nudges: set[asyncio.TimerHandle] = set()
+        self._nudging: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        # At info level it tells of every single wake-up.
+        logging.getLogger("procrastinate").setLevel(logging.ERROR)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Make the tables of the wake-ups where they are missing, and hold connections. Raises DatabaseError."""
+        await wakeups.prepare(self._address)
+        with _translated():
+            await self._app.open_async()
+            try:
+                await self._compare_clocks()
+                yield
+            finally:
+                for nudge in self._nudges:
+                    nudge.cancel()
+                await asyncio.gather(*self._nudging, return_exceptions=True)
+                await self._app.close_async()
+
+    async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
+        """Part of the transaction: what is committed is woken, whoever dies right afterwards. Raises DatabaseError."""
+        connection = await transaction.driver_connection()
+        with _translated():
+            if delay > timedelta():
+                await self._put_off((kind, lane), delay, connection=connection)
+                transaction.after_commit(lambda: self._nudge_later(kind, delay))
+            else:
+                await self._put((kind, lane), connection=connection)
+
+    async def run(self) -> None:
+        """Work until cancelled, whatever the database does meanwhile; lanes under way may then finish, for ten seconds."""
+        self._stopping = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._notice_the_end())
+                group.create_task(self._again_and_again("sweep", self._sweep_every, self.sweep))
+                group.create_task(self._again_and_again("rescue", RESCUE_EVERY, self._rescue))
+                for kind in self._handlers:
+                    group.create_task(self._again_and_again("worker", AFTER_A_FAULT, self._worker, kind))
+        finally:
+            self._stopping = True
+
+    async def _notice_the_end(self) -> None:
+        """Workers tell nobody that they are asked to stop until their jobs have ended, but jobs must know."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._stopping = True
+
+    async def sweep(self) -> None:
+        """Wake whatever waits in the tables and has no wake-up. Raises DatabaseError."""
+        waiting = await self._sweep()
+        with _translated():
+            found = await self._connector.execute_query_all_async(_BUSY)
+            busy = {(row["kind"], row["lane"]) for row in found}
+            for lane in waiting:
+                if lane not in busy:
+                    await self._put(lane)
+
+    async def settled(self) -> None:
+        """Wait until nothing runs, in any process, and nothing is due at once; what is to run later does not count."""
+        with _translated():
+            # Other processes work as well, so there is nothing here that could be waited for.
+            while (await self._connector.execute_query_one_async(_AT_WORK))["found"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    # --- work
+
+    async def _worker(self, kind: str) -> None:
+        await self._app.run_worker_async(
+            queues=[kind],
+            concurrency=self._concurrency,
+            install_signal_handlers=False,
+            delete_jobs="always",
+            fetch_job_polling_interval=POLL_EVERY.total_seconds(),
+            shutdown_graceful_timeout=GRACE.total_seconds(),
+            update_heartbeat_interval=HEARTBEAT.total_seconds(),
+            stalled_worker_timeout=STALLED.total_seconds(),
+        )
+        log.warning("worker_stopped", kind=kind)  # a sign of life could not be given: the database is away
+
+    async def _work(self, kind: str, lane: str) -> None:
+        with contextlib.suppress(ConnectorException):
+            # Wake-ups that are there already are for what the handler is about to see.
+            await self._connector.execute_query_async(_ABSORB, lock=lock_of((kind, lane)))
+        delay: timedelta | None = timedelta()
+        while delay == timedelta() and not self._stopping:
+            try:
+                delay = await self._handlers[kind](lane)
+            except Exception as error:
+                log.warning("lane_failed", kind=kind, lane=lane, error=repr(error))
+                delay = AFTER_A_FAULT
+        try:
+            if delay == timedelta():
+                await self._put((kind, lane))
+            elif delay is not None:
+                await self._put_off((kind, lane), delay)
+                self._nudge_later(kind, delay)
+        except ConnectorException as error:
+            log.warning("wake_up_lost", kind=kind, lane=lane, error=repr(error.__cause__))  # the sweeper finds it
+
+    async def _ring(self, kind: str, lane: str) -> None:
+        await self._put((kind, lane))
+
+    async def _put(self, lane: Lane, connection: Any = None) -> None:
+        kind, name = lane
+        # No queueing lock: a stalled job could then not be put back while another of its lane waits.
+        job = self._app.configure_task("work", queue=kind, lock=lock_of(lane), connection=connection)
+        await job.defer_async(kind=kind, lane=name)
+
+    async def _put_off(self, lane: Lane, delay: timedelta, connection: Any = None) -> None:
+        kind, name = lane
+        due = datetime.now(UTC) + self._ahead + delay
+        # No lock: a job that is to run later would hold up its whole lane until then. Those of the same second are one.
+        once = None if connection is not None else f"{kind}:{name}:{due.timestamp():.0f}"
+        job = self._app.configure_task("ring", queue=kind, schedule_at=due, queueing_lock=once, connection=connection)
+        with contextlib.suppress(AlreadyEnqueued):
+            await job.defer_async(kind=kind, lane=name)
+
+    # --- on time
+
+    def _nudge_later(self, kind: str, delay: timedelta) -> None:
+        """Workers hear of new jobs, but not that the time of one has come; until they look by themselves, seconds pass."""
+
+        def now() -> None:
+            self._nudges.discard(timer)
+            task = asyncio.create_task(self._nudge(kind))
+            self._nudging.add(task)
+            task.add_done_callback(self._nudging.discard)
+
+        timer = asyncio.get_running_loop().call_later(delay.total_seconds() + 0.005, now)
+        self._nudges.add(timer)
+
+    async def _nudge(self, kind: str) -> None:
+        with contextlib.suppress(ConnectorException):
+            await self._connector.execute_query_async("SELECT pg_notify(%(channel)s, %(payload)s)", **notice_to(kind))
+
+    async def _compare_clocks(self) -> None:
+        row = await self._connector.execute_query_one_async("SELECT clock_timestamp() AS now")
+        self._ahead = row["now"] - datetime.now(UTC)
+
+    # --- what others have left behind
+
+    async def _rescue(self) -> None:
+        """Put back what a process was working on that has died or stands still."""
+        await self._compare_clocks()
+        jobs = self._app.job_manager
+        for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED.total_seconds()):
+            log.warning("lane_rescued", kind=job.queue, lane=job.task_kwargs.get("lane"))
+            try:
+                await jobs.retry_job(job, retry_at=_LONG_AGO)
+            except UniqueViolation:
+                await jobs.finish_job(job, Status.FAILED, delete_job=True)  # another timer for the same moment waits
+            except ConnectorException as error:
+                log.info("rescued_by_another", error=repr(error.__cause__))
+
+    async def _again_and_again(self, what: str, every: timedelta, work: Any, *arguments: str) -> None:
+        while True:
+            try:
+                await work(*arguments)
+            except Exception as error:
+                log.warning(f"{what}_failed", error=repr(error.__cause__ or error))
+            await asyncio.sleep(every.total_seconds())
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ConnectorException, psycopg.Error) as error:
+        raise DatabaseError(f"The wake-ups cannot be used: {error.__cause__ or error}") from error

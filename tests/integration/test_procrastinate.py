@@ -1,0 +1,180 @@
+"""The engine for several processes: wake-ups belong to their transaction, lanes are shared, and what dies is taken over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from bot.engine import wakeups
+from bot.engine.procrastinate import ProcrastinateEngine
+from bot.errors import DatabaseError
+from tests.conftest import PostgresServer, TestDatabase, a_schema, libpq
+from tests.fakes import FakeTables
+from tests.integration.desk import until
+from tests.integration.test_engine import Work, running
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer) -> AsyncIterator[TestDatabase]:
+    database = a_schema(postgres)
+    yield database
+    await database.close()
+
+
+def _engine(database: TestDatabase, work: Work, tables: FakeTables | None = None) -> ProcrastinateEngine:
+    return ProcrastinateEngine(libpq(database), {"k": work}, tables or FakeTables())
+
+
+async def _execute(database: TestDatabase, statement: str) -> list[tuple[object, ...]]:
+    async with await psycopg.AsyncConnection.connect(libpq(database), autocommit=True) as connection:
+        cursor = await connection.execute(statement)
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def test_a_wake_up_is_part_of_its_transaction(database: TestDatabase) -> None:
+    work, store = Work(), database.store()
+    engine = _engine(database, work)
+    async with running(engine):
+        with pytest.raises(ZeroDivisionError):
+            async with store.transaction() as session:
+                await engine.wake(session, "k", "undone")
+                raise ZeroDivisionError
+        async with store.transaction() as session:
+            await engine.wake(session, "k", "done")
+            await asyncio.sleep(0.1)
+            assert work.done == [], "not before the commit"
+        await until(lambda: work.done == ["done"])
+        await engine.settled()
+    assert work.done == ["done"]
+
+
+async def test_many_wake_ups_of_one_lane_are_taken_together(database: TestDatabase) -> None:
+    work, store = Work(), database.store()
+    engine = _engine(database, work)
+    async with engine.opened(), store.transaction() as session:
+        for _ in range(50):
+            await engine.wake(session, "k", "a")
+    async with running(engine):
+        await engine.settled()
+    assert work.done == ["a"]
+
+
+async def test_two_engines_never_work_on_the_same_lane_at_the_same_time(database: TestDatabase) -> None:
+    """Both share one ``Work``, which fails loudly when a lane runs twice."""
+    work, store = Work(), database.store()
+    work.seconds = 0.01
+    first, second = _engine(database, work), _engine(database, work)
+    async with AsyncExitStack() as stack:
+        for engine in (first, second):
+            await stack.enter_async_context(running(engine))
+        for n in range(60):
+            async with store.transaction() as session:
+                await (first, second)[n % 2].wake(session, "k", "abc"[n % 3])
+        await first.settled()
+    assert set(work.done) == set("abc")
+    assert work.now.total() == 0
+
+
+async def test_when_all_connections_are_cut_work_goes_on_and_no_lane_stays_locked(database: TestDatabase) -> None:
+    work, store = Work(), database.store()
+    work.seconds = 0.3
+    tables = FakeTables()
+    engine = _engine(database, work, tables)
+    async with running(engine):
+        async with store.transaction() as session:
+            await engine.wake(session, "k", "a")
+        await until(lambda: work.now["a"] == 1)
+        # What listens, what looks for work and what would tell that the job has ended.
+        await _execute(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL",
+        )
+        await until(lambda: work.done == ["a"])
+        async with store.transaction() as session:
+            await engine.wake(session, "k", "a")
+        await until(lambda: work.done == ["a", "a"], within=20)
+        await engine.settled()
+
+
+@pytest.mark.parametrize("kind", ["work", "ring"])
+async def test_what_a_dead_process_was_doing_is_put_back(database: TestDatabase, kind: str) -> None:
+    work, store = Work(), database.store()
+    engine = _engine(database, work)
+    async with engine.opened(), store.transaction() as session:
+        await engine.wake(session, "k", "a", timedelta() if kind == "work" else timedelta(seconds=0.001))
+    await _execute(database, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+    dead = "status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
+    await _execute(database, f"UPDATE procrastinate_jobs SET {dead}")
+    assert await _execute(database, "SELECT task_name FROM procrastinate_jobs") == [(kind,)]
+    async with running(engine):
+        await until(lambda: work.done == ["a"])
+        await engine.settled()
+
+
+async def test_a_timer_of_a_dead_process_gives_way_to_another_for_the_same_moment(database: TestDatabase) -> None:
+    work = Work()
+    engine = _engine(database, work)
+    async with engine.opened():
+        one = "'k', 'ring', 0, NULL, 'k:a:1', '{\"kind\": \"k\", \"lane\": \"a\"}', now() + interval '1.5 s'"
+        columns = "queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at"
+        for state in ("doing", "todo"):
+            await _execute(database, f"INSERT INTO procrastinate_jobs ({columns}, status) VALUES ({one}, '{state}')")
+    async with running(engine):
+        await until(lambda: work.done == ["a"])
+        await engine.settled()
+    assert work.done == ["a"]
+    assert await _execute(database, "SELECT id FROM procrastinate_jobs") == []
+
+
+async def test_nothing_is_left_in_the_tables_of_wake_ups(database: TestDatabase) -> None:
+    work, store = Work(), database.store()
+    work.answers = [RuntimeError("broken"), timedelta(milliseconds=10), timedelta(), None]
+    engine = _engine(database, work)
+    async with running(engine):
+        async with store.transaction() as session:
+            await engine.wake(session, "k", "a")
+        await until(lambda: len(work.done) == 4)
+        await engine.settled()
+    for table in ("jobs", "events", "workers"):
+        assert await _execute(database, f"SELECT * FROM procrastinate_{table}") == [], table
+
+
+# --- their tables -------------------------------------------------------------------------------------
+
+
+async def test_many_processes_that_start_at_once_make_the_tables_once(database: TestDatabase) -> None:
+    await asyncio.gather(*(wakeups.prepare(libpq(database)) for _ in range(5)))
+    assert await _execute(database, "SELECT * FROM procrastinate_jobs") == []
+
+
+async def test_tables_of_another_version_are_made_anew_and_the_sweeper_finds_what_was_lost_with_them(
+    database: TestDatabase,
+) -> None:
+    work, store, tables = Work(), database.store(), FakeTables()
+    engine = _engine(database, work, tables)
+    async with engine.opened(), store.transaction() as session:
+        await engine.wake(session, "k", "a")
+    await _execute(database, f"COMMENT ON TABLE procrastinate_jobs IS '{wakeups.OURS}, Procrastinate 3.0.0'")
+    await _execute(database, "ALTER TABLE procrastinate_jobs DROP COLUMN abort_requested CASCADE")
+    tables.waiting = {("k", "a")}
+    async with running(engine):
+        await until(lambda: "a" in work.done)
+
+
+async def test_tables_of_somebody_else_are_left_alone(database: TestDatabase) -> None:
+    await _execute(database, "CREATE TABLE procrastinate_jobs (theirs int)")
+    with pytest.raises(DatabaseError, match="not Firstline's"):
+        await wakeups.prepare(libpq(database))
+    assert await _execute(database, "SELECT theirs FROM procrastinate_jobs") == []
+
+
+async def test_a_database_that_cannot_be_reached_is_a_sentence() -> None:
+    engine = ProcrastinateEngine("postgresql://127.0.0.1:1/nothing", {}, FakeTables())
+    with pytest.raises(DatabaseError, match="wake-ups"):
+        async with engine.opened():
+            pass
