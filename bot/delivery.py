@@ -15,6 +15,7 @@ import structlog
 from bot.errors import DeliveryError, FileGoneError, FilesError
 from bot.model import Author, Mode
 from bot.ports import CanFind, ChatAdapter, Clock
+from bot.storage.moves import move
 from bot.storage.outbox import Letter
 from bot.storage.store import Session, Store
 
@@ -121,10 +122,15 @@ class Delivery:
         async with self.store.transaction() as session:
             if error.retry_after is not None:
                 await session.outbox.hold(letter.lane, now + error.retry_after)
+            if error.moved_to is not None and error.moved_to != letter.part.chat.chat_id:
+                log_.warning("chat_moved")
+                await move(session.connection, letter.part.chat, error.moved_to, now)
+                await session.outbox.settle(letter, state="pending", due_at=now, uncertain=uncertain, error=str(error))
+                return timedelta()
             if error.permanent or now - letter.created_at > GIVE_UP_AFTER:
                 log_.error("send_failed_for_good")
                 await session.outbox.settle(letter, state="dead", error=str(error))
-                await self._event(session, letter, "send_failed", str(error))
+                await self._event(session, letter, "unreachable" if error.unreachable else "send_failed", str(error))
                 return timedelta()
             if uncertain >= MAX_UNCERTAIN and not askable:
                 log_.error("send_uncertain")

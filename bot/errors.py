@@ -37,6 +37,8 @@ class DeliveryError(FirstlineError):
     ``permanent``: trying again is useless (the chat is gone, the bot was blocked).
     ``retry_after``: the platform asks to wait this long before anything else is sent in this chat.
     ``uncertain``: the request may have arrived all the same (a time-out after sending).
+    ``unreachable``: whoever is there does not want to hear from the bot any more; then it is permanent, too.
+    ``moved_to``: the chat goes on under this id.
     """
 
     def __init__(
@@ -46,9 +48,13 @@ class DeliveryError(FirstlineError):
         permanent: bool = False,
         retry_after: timedelta | None = None,
         uncertain: bool = False,
+        unreachable: bool = False,
+        moved_to: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.permanent = permanent
+        self.permanent = permanent or unreachable
+        self.unreachable = unreachable
+        self.moved_to = moved_to
         self.retry_after = retry_after
         self.uncertain = uncertain
 

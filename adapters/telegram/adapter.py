@@ -14,7 +14,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from telegram.error import BadRequest, ChatMigrated, InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from adapters.telegram.client import Client, FloodError
 from adapters.telegram.courtesies import Courtesies
@@ -22,7 +22,7 @@ from adapters.telegram.errors import translate, unfetched
 from adapters.telegram.inbound import KINDS, Me
 from adapters.telegram.intake import Intake, reason
 from adapters.telegram.menus import show_menus
-from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
+from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render, where
 from adapters.telegram.pace import Pace, TelegramLimits
 from adapters.telegram.polling import Polling
 from bot.errors import DeliveryError, SettingsError
@@ -141,16 +141,18 @@ class TelegramAdapter:
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)
 
     async def send(self, part: Part) -> str:
+        await self._gate.turn()
+        # The part may have been made before its group got another number.
+        chat = {"chat_id": where(part.chat)["chat_id"]}
         match part.payload:
             case {"method": str(method), "params": {} as params, "file": {"key": str(key), "name": str(name)}}:
-                return await self._upload(method, dict(params), key, name)
+                return await self._upload(method, {**params, **chat}, key, name)
             case {"method": str(method), "params": {} as params}:
-                pass
+                params = {**params, **chat}
             case _:
                 raise DeliveryError("This part was not made by the Telegram adapter.", permanent=True)
-        await self._gate.turn()
         try:
-            result = await self._call(method, dict(params))
+            result = await self._call(method, params)
         except BadRequest as error:
             if method == "editMessageText" and "message is not modified" in str(error).lower():
                 return str(params["message_id"])  # it reads already as it should
@@ -189,18 +191,9 @@ class TelegramAdapter:
         await self._client.close()
 
     async def _call(self, method: str, params: dict[str, object], upload: tuple[str, bytes] | None = None) -> Any:
-        async def call(params: dict[str, object]) -> Any:
-            if upload is None:
-                return await self._client.call(method, params)
-            return await self._client.upload(method, params, _FIELDS[method], *upload)
-
-        try:
-            return await call(params)
-        except ChatMigrated as moved:
-            log.warning("chat %s has become the supergroup %s", params.get("chat_id"), moved.new_chat_id)
-            # A topic or a message of the old group means nothing in the new one.
-            kept = {k: v for k, v in params.items() if k not in {"message_thread_id", "reply_parameters"}}
-            return await call({**kept, "chat_id": moved.new_chat_id})
+        if upload is None:
+            return await self._client.call(method, params)
+        return await self._client.upload(method, params, _FIELDS[method], *upload)
 
     async def _me(self) -> Me:
         try:

@@ -21,7 +21,7 @@ _CERTAINLY_NOT_SENT = (
 
 # First match counts: in the SDK, BadRequest is a NetworkError.
 _TABLE: tuple[tuple[tuple[type[Exception], ...], bool], ...] = (
-    ((Forbidden, BadRequest, ChatMigrated), True),  # blocked, chat gone, refused as it stands: no use trying again
+    ((BadRequest,), True),  # chat gone, refused as it stands: no use trying again
     ((InvalidToken, Conflict), False),  # the bot's set-up is wrong, not the message: it keeps until that is mended
 )
 
@@ -34,6 +34,10 @@ def translate(error: Exception) -> DeliveryError:
             return DeliveryError(message, retry_after=error.wait)
         case ServerError():
             return DeliveryError(message, uncertain=not error.refused)
+        case ChatMigrated():
+            return DeliveryError(message, moved_to=str(error.new_chat_id))
+        case Forbidden():  # blocked by a person, put out of a group
+            return DeliveryError(message, unreachable=True)
     for kinds, permanent in _TABLE:
         if isinstance(error, kinds):
             return DeliveryError(message, permanent=permanent)

@@ -15,6 +15,7 @@ from bot.desk.lanes import FETCH, HANDLE
 from bot.files.names import harmless
 from bot.model import ChatRef, InboundMessage
 from bot.ports import Clock, Engine
+from bot.storage.moves import move
 from bot.storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,9 @@ class Receiver:
         """Returns once the message is durable; a duplicate is a quiet success, and so is what was overheard where nobody talks to
         the bot. Raises DatabaseError: deliver it again.
         """
+        if message.moved_to is not None:
+            await asyncio.shield(asyncio.create_task(self._moved(message.chat, message.moved_to)))
+            return
         if message.overheard and not await self._talking(message.chat):
             return
         # Shielded: a caller that is cancelled midway must not leave a half-open transaction behind that holds up all others.
@@ -44,6 +48,11 @@ class Receiver:
     async def _talking(self, chat: ChatRef) -> bool:
         async with self.store.snapshot() as session:
             return await session.conversations.find(chat) is not None
+
+    async def _moved(self, old: ChatRef, chat_id: str) -> None:
+        async with self.store.transaction() as session:
+            await move(session.connection, old, chat_id, self.clock())
+        log.info("chat_moved", adapter=old.adapter)
 
     async def _stored(self, message: InboundMessage) -> str | None:
         # From here on nobody ever sees the name that the sender has given a file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -197,22 +198,33 @@ async def test_an_update_without_a_number_does_not_spin(telegram: Telegram, inbo
     assert len(telegram.server.calls) < 12
 
 
-async def test_a_blocked_bot_is_a_permanent_failure(telegram: Telegram) -> None:
+async def test_whoever_blocks_the_bot_cannot_be_reached_any_more(telegram: Telegram) -> None:
     telegram.server.blocked.add(1)
     adapter = telegram.adapter()
     with pytest.raises(DeliveryError, match="Forbidden") as caught:
         await deliver(adapter, OutboundMessage(telegram.chat, "Hallo"))
     await adapter.close()
-    assert caught.value.permanent
+    assert (caught.value.permanent, caught.value.unreachable) == (True, True)
 
 
-async def test_a_message_follows_its_group_to_the_supergroup(telegram: Telegram) -> None:
+async def test_a_group_that_has_become_a_supergroup_is_told_with_its_new_number(telegram: Telegram) -> None:
     telegram.server.chats.add(-1009)
     telegram.server.migrated[-9] = -1009
     adapter = telegram.adapter()
-    await deliver(adapter, OutboundMessage(ChatRef("telegram", "-9"), "Hallo"))
+    [part] = adapter.render(OutboundMessage(ChatRef("telegram", "-9"), "Hallo"))
+    with pytest.raises(DeliveryError) as caught:
+        await adapter.send(part)
+    assert (caught.value.permanent, caught.value.uncertain, caught.value.moved_to) == (False, False, "-1009")
+    await adapter.send(replace(part, chat=ChatRef("telegram", "-1009")))
     await adapter.close()
     assert [chat for chat, _ in telegram.server.sent] == [-1009]
+
+
+def test_the_word_that_a_group_has_moved_is_passed_on() -> None:
+    inbound = to_inbound(message(migrate_to_chat_id=-1009, chat={"id": -9, "type": "group"}), ME, NOW)
+    assert inbound is not None
+    assert (inbound.chat, inbound.moved_to, inbound.text) == (ChatRef("telegram", "-9"), "-1009", "")
+    assert to_inbound(message(migrate_from_chat_id=-9, chat={"id": -1009, "type": "supergroup"}), ME, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -322,7 +334,11 @@ async def test_a_file_goes_into_the_supergroup_that_its_group_has_become(telegra
     telegram.server.migrated[-100] = -200
     adapter = telegram.adapter()
     file = await kept(telegram, "a.log", "text/plain", b"log")
-    await deliver(adapter, OutboundMessage(telegram.thread, "", attachments=(file,)))
+    [part] = adapter.render(OutboundMessage(telegram.thread, "", attachments=(file,)))
+    with pytest.raises(DeliveryError) as caught:
+        await adapter.send(part)
+    assert caught.value.moved_to == "-200"
+    await deliver(adapter, OutboundMessage(ChatRef("telegram", "-200"), "", attachments=(file,)))
     await adapter.close()
     assert [chat for chat, _ in telegram.server.sent] == [-200]
 
