@@ -15,6 +15,7 @@ from bot.ports import ChatAdapter
 
 REGISTRY: Mapping[str, str] = MappingProxyType(
     {
+        "folder": "adapters.folder:FolderAdapter",
         "mail": "adapters.mail:MailAdapter",
         "slack": "adapters.slack:SlackAdapter",
         "telegram": "adapters.telegram:TelegramAdapter",

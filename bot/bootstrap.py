@@ -410,7 +410,14 @@ def _adapter(name: str, settings: Settings, files: Files, home: Home, offered: S
                 home=home,
                 base_url=settings.slack_api_url,
             )
-    raise SettingsError(f"The adapter {name!r} cannot be run as a service; use `firstline chat` for the terminal.")
+        case "terminal" | "mail":
+            raise SettingsError(
+                f"The adapter {name!r} is not run as a service: use `firstline chat`, or set FIRSTLINE_SMTP_*."
+            )
+    try:
+        return make(**settings.options(name))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"The adapter {name!r} cannot be made from FIRSTLINE_{name.upper()}_*: {error}.") from error
 
 
 def mail(settings: Settings) -> Sequence[ChatAdapter]:

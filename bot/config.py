@@ -5,10 +5,12 @@ It must not know what the settings are used for.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -31,7 +33,7 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path("data"), description="folder of the embedded database, models and attachments")
     intents: Path = Field(default_factory=shipped_intents, description="folder of the intent files")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
-    adapters: str = Field(default="", description="chat adapters to run, comma-separated: telegram, slack")
+    adapters: str = Field(default="", description="chat adapters to run, comma-separated: telegram, slack, folder")
     files: str = Field(
         default="",
         description="where attachments are kept: a folder, or s3://bucket/folder; empty: files in the data folder",
@@ -127,6 +129,17 @@ class Settings(BaseSettings):
     @property
     def adapter_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.adapters.split(",") if name.strip())
+
+    @staticmethod
+    def options(adapter: str) -> dict[str, str]:
+        """What is set for an adapter without fields of its own here: each FIRSTLINE_<ADAPTER>_<OPTION>, by ``option``."""
+        prefix = f"FIRSTLINE_{adapter}_".upper()
+        known = {**dotenv_values(".env"), **os.environ}
+        return {
+            name.removeprefix(prefix).lower(): value
+            for name, value in known.items()
+            if name.startswith(prefix) and value
+        }
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
