@@ -358,6 +358,7 @@ def _joined(
         most=settings.file_bytes,
         default_language=settings.default_language,
         jitter=random.Random(),  # noqa: S311  (as above)
+        watch=watch,
     )
     desk = Desk(
         store,

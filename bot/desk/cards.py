@@ -14,6 +14,7 @@ from bot.desk.view import View
 from bot.dialogue import actions
 from bot.dialogue.voice import Voice, quoted
 from bot.model import Button, Card, Field, Language, StaffAlert, Ticket, TicketState, ticket_key
+from bot.storage.attachments import STORED, Filed
 
 TAKE, HAND_BACK, RESOLVE, REOPEN, UNDO = "take", "hand_back", "resolve", "reopen", "undo"
 """What the buttons of a card for staff do; their actions are ``staff:<one of these>:<number of the ticket>``."""
@@ -109,6 +110,7 @@ def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
         yield "category", ticket.category.value
     for key in FACTS:
         yield f"fact.{key}", ticket.facts.get(key, "")
+    yield "files", ", ".join(_marked(filed, voice) for filed in view.files)
     given = [consent for consent in view.consents if consent.given and consent.withdrawn_at is None]
     yield "consent", "; ".join(f"{consent.purpose}: {consent.condition or consent.answer}" for consent in given)
     yield "progress", ticket.progress or ""
@@ -119,6 +121,14 @@ def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
     if ticket.rating is not None:
         yield "rating", " · ".join(filter(None, (f"{ticket.rating}/5", ticket.rating_words or "")))
     yield "opened", voice.moment(_local(view, ticket.created_at))
+
+
+def _marked(filed: Filed, voice: Voice) -> str:
+    """The file's name and number, with what has to be known before anybody touches it."""
+    marks = [filed.danger, "released" if filed.danger and not filed.held else None]
+    found = marks if filed.state == STORED else [filed.state]
+    words = [plain(voice, f"file_mark.{each}") for each in found if each]
+    return f"{filed.name} [{filed.id}]" + (f" ({', '.join(words)})" if words else "")
 
 
 def _local(view: View, time: datetime) -> datetime:

@@ -10,18 +10,19 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.saying import UnsayableError, address_of, say
+from bot.desk.watch import Watch, concerned
 from bot.dialogue.speak import notice
 from bot.errors import DeliveryError, FilesError
 from bot.files.contents import Inspector, RefusedError
 from bot.files.names import harmless
-from bot.model import Attachment, Author, Language, Mode, ticket_key
+from bot.model import Attachment, Author, Language, Mode, StaffAlert
 from bot.ports import ChatAdapter, Clock, Engine, Files, FileSource
 from bot.storage.attachments import ERASING, EXPECTED, FAILED, REFUSED, STORED, Filed
 from bot.storage.store import Session, Store
@@ -49,6 +50,7 @@ class Fetcher:
     most: int
     default_language: Language
     jitter: random.Random
+    watch: Watch = field(default_factory=Watch)
 
     async def __call__(self, lane: str) -> timedelta | None:
         """Fetch, or remove, one file. Returns when to try again, None when there is nothing left to do about it."""
@@ -99,6 +101,7 @@ class Fetcher:
                 danger=finding.danger,
                 error=None,
             )
+            filed = await session.attachments.get(filed.id) or filed  # it may have come to a ticket meanwhile
             if stored:
                 data = {"size": finding.size, "media_type": finding.media_type, "danger": finding.danger}
                 await self._event(session, filed, "file_stored", data)
@@ -132,11 +135,15 @@ class Fetcher:
         """Staff see it with the ticket; the customer hears of it too, unless a person has the word, who then tells them."""
         async with self.store.transaction() as session:
             conversation = await session.conversations.get(filed.conversation_id, lock=True)
+            filed = await session.attachments.get(filed.id) or filed  # it may have come to a ticket meanwhile
             if not await session.attachments.settle(filed, state, self.clock(), error=error):
                 return
+            ticket = await session.tickets.get(filed.ticket) if filed.ticket is not None else None
             await self._event(session, filed, f"file_{state}", {"error": error})
+            if ticket is not None:
+                alert = StaffAlert("file_missing", ticket.number, to=concerned(ticket), text=filed.name)
+                await self.watch.alert(session, alert, conversation.id, self.clock())
             if conversation.mode is not Mode.HUMAN:
-                ticket = ticket_key(conversation.ticket) if conversation.ticket else ""
                 language = conversation.language or self.default_language
                 size = str(self.most >> 20)
                 address = await address_of(session, conversation)
@@ -144,7 +151,7 @@ class Fetcher:
                     self.catalogue(),
                     language,
                     f"file.{reason}",
-                    ticket,
+                    "",
                     address=address,
                     file=filed.name,
                     size=size,
@@ -170,7 +177,7 @@ class Fetcher:
             now=self.clock(),
             conversation_id=filed.conversation_id,
             ticket=filed.ticket,
-            data={"attachment": filed.id, "name": filed.name, **data},
+            data={"attachment": filed.id, "file": filed.name, **data},
         )
 
 

@@ -59,7 +59,13 @@ class FileDesk:
                 now=now,
                 conversation_id=conversation.id,
                 ticket=number,
-                data={"attachment": attachment, "name": name, "size": finding.size, "danger": finding.danger},
+                data={
+                    "name": staff.name,
+                    "attachment": attachment,
+                    "file": name,
+                    "size": finding.size,
+                    "danger": finding.danger,
+                },
             )
         return attachment
 
@@ -77,7 +83,7 @@ class FileDesk:
                     now=self.clock(),
                     conversation_id=filed.conversation_id,
                     ticket=filed.ticket,
-                    data={"attachment": attachment, "name": filed.name, "danger": filed.danger},
+                    data={"name": staff.name, "attachment": attachment, "file": filed.name, "danger": filed.danger},
                 )
         return filed
 

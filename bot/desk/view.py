@@ -12,6 +12,7 @@ from bot.desk.case import TicketError
 from bot.desk.summary import Said
 from bot.desk.talk import talk_of
 from bot.model import Conversation, Ticket, ticket_key
+from bot.storage.attachments import Filed
 from bot.storage.consents import ConsentRecord
 from bot.storage.events import Event
 from bot.storage.store import Session
@@ -29,6 +30,7 @@ class View:
     understood: Mapping[str, Any] | None
     consents: tuple[ConsentRecord, ...]
     events: tuple[Event, ...]
+    files: tuple[Filed, ...] = ()
 
 
 async def view_of(session: Session, number: int, now: datetime) -> View:
@@ -48,6 +50,7 @@ async def view_of(session: Session, number: int, now: datetime) -> View:
         understood=_understood(events),
         consents=await session.consents.of_ticket(number),
         events=events,
+        files=await session.attachments.of_ticket(number),
     )
 
 

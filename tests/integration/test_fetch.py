@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.cards import alert_text, staff_card
 from bot.desk.fetch import GIVE_UP_AFTER, Fetcher
 from bot.desk.files import AttachmentError, FileDesk
 from bot.desk.lanes import DELIVER, FETCH, waiting
 from bot.desk.staff import Desk as StaffDesk
+from bot.desk.view import view_of
 from bot.errors import DeliveryError, FilesError
-from bot.model import Attachment, InboundMessage, Mode, OutboundMessage, Part, Person
+from bot.model import Attachment, InboundMessage, Mode, OutboundMessage, Part, Person, StaffAlert
 from bot.ports import Files
 from bot.storage.attachments import Filed
 from bot.storage.files import Folder
@@ -404,3 +406,47 @@ async def test_in_a_shared_channel_nobodys_file_goes_with_the_ticket_of_another(
     tickets = {filed.name: filed.ticket for filed in await scene.all()}
     assert tickets["fehler.log"] is not None
     assert tickets["bob.log"] == before["bob.log"] != tickets["fehler.log"]
+
+
+# --- what staff see -------------------------------------------------------------------------------------
+
+
+async def _card(scene: Scene, number: int, catalogue: Catalogue) -> str:
+    async with scene.desk.store.snapshot() as session:
+        view = await view_of(session, number, scene.desk.clock())
+    return {field.label: field.value for field in staff_card(view, catalogue, "de").fields}["Dateien"]
+
+
+async def test_the_card_of_a_ticket_says_of_each_file_what_has_to_be_known(scene: Scene, catalogue: Catalogue) -> None:
+    scene.platform.files |= {"ref-exe": b"MZ\x90\x00", "ref-big": b"x"}
+    await scene.receive(
+        LOG,
+        Attachment("setup.exe", "application/octet-stream", 4, "ref-exe"),
+        Attachment("film.mp4", "video/mp4", 2 * MEGABYTE, "ref-big"),
+    )
+    await scene.desk.handle_all()
+    [ticket] = await scene.desk.tickets()
+    assert (await _card(scene, ticket.number, catalogue)).count("wird noch geholt") == 3
+    await scene.fetch_all()
+    assert await _card(scene, ticket.number, catalogue) == (
+        "fehler.log [1], setup.exe [2] (Vorsicht: ausführbares Programm), "
+        "film.mp4 [3] (nicht angenommen: zu groß oder leer)"
+    )
+    await scene.file_desk.release(2, KIM)
+    assert "setup.exe [2] (Vorsicht: ausführbares Programm, freigegeben)" in await _card(
+        scene, ticket.number, catalogue
+    )
+
+
+async def test_staff_are_alerted_to_a_file_that_could_not_be_had(scene: Scene, catalogue: Catalogue) -> None:
+    await scene.receive(LOG)
+    await scene.desk.handle_all()
+    scene.platform.faults = [DeliveryError("gone", permanent=True)]
+    await scene.fetch_all()
+    [ticket] = await scene.desk.tickets()
+    alerts = [e.data for e in await scene.desk.events(ticket.conversation_id) if e.kind == "staff_alert"]
+    [alert] = [data for data in alerts if data["key"] == "file_missing"]
+    assert alert["text"] == "fehler.log"
+    text = alert_text(StaffAlert("file_missing", ticket.number, text="fehler.log"), catalogue, "de")
+    assert ticket.key in text
+    assert "fehler.log" in text
