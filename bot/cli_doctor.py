@@ -59,6 +59,27 @@ def slack(
     _show(looks.diagnose(setup), form)
 
 
+@doctor.command()
+def telegram(
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="the number of a group that the bot should be in, such as -100123; repeatable"),
+    ] = None,
+    form: Form = "rich",
+) -> None:
+    """The token, the clock, privacy mode, the way in, and the groups that customers are bound to."""
+    settings, looks = Settings.load(), adapters.doctor("telegram")
+    setup = looks.Setup(
+        token=_value(settings.telegram_token),
+        webhook=settings.telegram_mode == "webhook",
+        called_at=f"{settings.public_url.rstrip('/')}/telegram" if settings.public_url else None,
+        groups=[*(group or ()), *asyncio.run(_bound(settings, "telegram"))],
+        name=settings.telegram_bot_name,
+        **({"base_url": f"{settings.telegram_api_url}/bot"} if settings.telegram_api_url else {}),
+    )
+    _show(looks.diagnose(setup), form)
+
+
 def _show(findings: AsyncIterator[Finding], form: str) -> None:
     """Print each finding when it comes. Exits with 1 if there is an error among them."""
 

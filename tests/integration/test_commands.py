@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from bot.catalogue.catalogue import Catalogue
-from bot.dialogue.commands import commands
+from bot.dialogue.commands import BEGIN, NAMES, commands
 from bot.model import ChatRef, Mode
 from bot.storage.store import Store
 from tests.fakes import FakeAdapter, a_message
@@ -29,6 +30,11 @@ def test_every_command_has_a_name_and_a_label_that_platforms_take(catalogue: Cat
     assert all(re.fullmatch("[a-z0-9_]{1,32}", command.name) for command in every)
     assert all(command.label is None or 0 < len(command.label) <= 100 for command in every)
     assert next(command.language for command in every) == "en", "whoever speaks neither language gets the default one"
+
+
+def test_the_guide_tells_every_command() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "telegram.md").read_text()
+    assert [name for names in NAMES.values() for name in (*names, BEGIN) if f"`/{name}`" not in guide] == []
 
 
 @pytest.mark.parametrize("language", ["de", "en"])

@@ -41,6 +41,8 @@ class LoopbackTelegram:
     """Where "typing..." was shown: chat and topic."""
     hears_everything: bool = False
     """In groups: BotFather's privacy mode is off."""
+    members: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """What the bot is in a chat, where it is not a plain member."""
     presses: set[str] = field(default_factory=set)
     answered: list[str] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
@@ -147,6 +149,11 @@ class LoopbackTelegram:
                 return self.webhook.delete(params)
             case "getWebhookInfo":
                 return self.webhook.info()
+            case "getChat":
+                chat = self._chat(params["chat_id"])
+                return {"id": chat, "type": "supergroup" if chat < 0 else "private", "title": "Gruppe"}
+            case "getChatMember":
+                return self._member(params)
             case "answerCallbackQuery":
                 return self._answer(params)
             case _:
@@ -296,6 +303,12 @@ class LoopbackTelegram:
             raise Refusal(400, f"Bad Request: message {'caption ' if limit < 4096 else ''}is too long")
         check_keyboard(params.get("reply_markup"))
         return text
+
+    def _member(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params["user_id"] != 42:
+            raise Refusal(400, "Bad Request: PARTICIPANT_ID_INVALID")
+        me = {"id": 42, "is_bot": True, "first_name": "Firstline"}
+        return {"user": me, "status": "member", **self.members.get(self._chat(params["chat_id"]), {})}
 
     def _answer(self, params: dict[str, Any]) -> bool:
         if params["callback_query_id"] not in self.presses:

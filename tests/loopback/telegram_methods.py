@@ -86,6 +86,8 @@ METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
     },
     "deleteWebhook": {"drop_pending_updates": ("boolean", False)},
     "getWebhookInfo": {},
+    "getChat": {"chat_id": ("chat", True)},
+    "getChatMember": {"chat_id": ("chat", True), "user_id": ("integer", True)},
     "answerCallbackQuery": {
         "callback_query_id": ("string", True),
         "text": ("string", False),
