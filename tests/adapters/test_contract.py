@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import DeliveryError, FileGoneError, SettingsError
+from bot.files.names import harmless
 from bot.model import Attachment, Button, OutboundMessage, Part
 from tests.adapters.platforms import Inbox, Platform, deliver, kept, running, until
 from tests.loopback.faults import Fault
@@ -403,3 +404,24 @@ async def test_a_file_that_is_gone_is_not_half_sent(platform: Platform) -> None:
         await deliver(adapter, OutboundMessage(platform.chat, "", attachments=(file,)))
     await adapter.close()
     assert platform.shared == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Übersicht (Kopie) [2].pdf",
+        "請求書 № 7.xlsx",
+        "it's; a=b, c&d+e#f.txt",
+        "😀.png",
+        "a" * 251 + ".log",
+        "$HOME `id`.sh",
+    ],
+)
+async def test_a_harmless_name_arrives_as_it_is(platform: Platform, name: str) -> None:
+    assert harmless(name) == name
+    adapter = platform.adapter()
+    await deliver(
+        adapter, OutboundMessage(platform.chat, "", attachments=(await kept(platform, name, "text/plain", b"x"),))
+    )
+    await adapter.close()
+    assert [shared[1] for shared in platform.shared] == [name]
