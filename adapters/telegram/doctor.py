@@ -160,12 +160,12 @@ def _called(setup: Setup, info: Mapping[str, Any]) -> Iterator[Finding]:
     yield Finding("ok", f"Telegram calls {address}.")
     if missing := set(KINDS) - set(info.get("allowed_updates") or KINDS):
         yield Finding("warning", f"Telegram does not bring {', '.join(sorted(missing))}.", "Restart `firstline run`.")
-    if said := info.get("last_error_message"):
+    if failure := info.get("last_error_message"):
         waiting = info.get("pending_update_count", 0)
         yield Finding(
             "error" if waiting else "warning",
-            f"The last call that failed: {said}; {waiting} updates wait.",
-            _remedy_of(str(said)),
+            f"The last call that failed: {failure}; {waiting} updates wait.",
+            _remedy_of(str(failure)),
         )
 
 
