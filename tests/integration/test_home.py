@@ -81,3 +81,11 @@ async def test_whoever_has_proven_where_they_belong_sees_the_open_tickets_of_all
     assert "Drucker" in seen
     assert "erledigt" not in seen
     assert "Drucker" not in (await home(ChatRef("fake", "c9"), BEN)).text, "saying so is no proof"
+
+
+async def test_whoever_is_spoken_to_with_du_is_so_here_too(desk: Desk, home: HomePage) -> None:
+    assert "Schreiben Sie" in (await home(CHAT, ADA)).text
+    async with desk.store.transaction() as session:
+        await session.customers.save(replace(MUSTER, address="du"), START)
+        await session.customers.bind("fake", "ada", MUSTER.id, Level.PROVEN, START, person="Ada", how="test")
+    assert "Schreib mir" in (await home(CHAT, ADA)).text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Fault:
     """What the next call of a method meets: ``status`` as an answer, ``hang`` after doing it, ``drop`` before doing it, ``cut``
-    in the middle of the answer (of a download)."""
+    in the middle of the answer."""
 
     status: int = 0
     retry_after: int = 0

@@ -167,6 +167,9 @@ class LoopbackSlack:
             answer = {"ok": False, "error": str(refusal)}
         if fault.hang:
             await self._release.wait()
+        if fault.cut:
+            assert request.transport is not None
+            request.transport.close()
         return web.json_response({"ok": True, **answer}, headers={"x-oauth-scopes": ",".join(sorted(self.scopes))})
 
     def _do(self, method: str, params: dict[str, Any], token: str) -> dict[str, Any]:
