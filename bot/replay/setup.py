@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -128,6 +128,36 @@ class Setup(BaseModel):
         return replace(catalogue, agreement=replace(catalogue.agreement, hours=self.opening))
 
 
+_MONTHS = ["jan", "feb", "mär|mar", "apr", "mai|may", "jun", "jul", "aug", "sep", "okt|oct", "nov", "dez|dec"]
+_MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})[a-zä]*\.?\s+(20\d\d)\b", re.IGNORECASE)
+_DAY = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b|\b(\d{1,2})\.(\d{1,2})\.(20\d\d)\b")
+_AGO = re.compile(
+    r"\b(?:vor\s+)?(\d+|ein\w*|zwei|drei|vier|two|three|four|an?)\s+"
+    r"(tag|woche|monat|jahr|day|week|month|year)\w*(?:\s+ago)?\b",
+    re.IGNORECASE,
+)
+_WORDS = {"zwei": 2, "drei": 3, "vier": 4, "two": 2, "three": 3, "four": 4}
+_DAYS = {"tag": 1, "day": 1, "woche": 7, "week": 7, "monat": 30, "month": 30, "jahr": 365, "year": 365}
+
+
+def when(status: str, now: datetime) -> datetime:
+    """The day that ``status`` names, as in "closed in February 2026" or "vor drei Wochen gelöst"; ``now`` where it names none."""
+    if day := _DAY.search(status):
+        year, month, on = map(int, (day[1], day[2], day[3]) if day[1] else (day[6], day[5], day[4]))
+    elif named := _MONTH.search(status):
+        month = next(n for n, names in enumerate(_MONTHS, 1) if named[1].casefold() in names.split("|"))
+        year, on = int(named[2]), 28
+    elif ago := _AGO.search(status):
+        count = int(ago[1]) if ago[1].isdecimal() else _WORDS.get(ago[1].casefold(), 1)
+        return now - timedelta(days=count * _DAYS[ago[2].casefold()])
+    else:
+        return now
+    try:
+        return min(now, now.replace(year=year, month=month, day=on))
+    except ValueError:
+        return now
+
+
 async def prepare(play: Stage, setup: Setup) -> None:
     """Put the setup on file."""
     async with play.app.store.transaction() as session:
@@ -200,4 +230,5 @@ class _Prepared:
             progress=None if state else known.status or None,
             organisation=owner.id if owner else None,
             now=self.setup.now,
+            resolved_at=when(known.status, self.setup.now),
         )

@@ -82,6 +82,7 @@ class Tickets:
         progress: str | None,
         organisation: str | None,
         now: datetime,
+        resolved_at: datetime | None = None,
     ) -> None:
         """Take over a ticket that exists already, under its own number; the numbers of new ones go on behind it."""
         await self._connection.execute(
@@ -96,6 +97,7 @@ class Tickets:
                 facts={},
                 organisation=organisation,
                 progress=None if progress is None else storable(progress),
+                resolved_at=resolved_at if state.value in _DONE else None,
                 version=0,
                 created_at=now,
             )
