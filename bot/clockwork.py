@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.desk.effects import PENDING, files, subject
+from bot.desk.effects import PENDING
 from bot.desk.gather import at_rest
 from bot.desk.ladder import ESCALATE, RAISED, REMIND
 from bot.desk.saying import address_of, say
+from bot.desk.unanswered import hand_over
 from bot.desk.watch import CLOSE, PROMISE, SILENCE, SILENT, Watch, concerned
-from bot.dialogue.facts import facts
-from bot.dialogue.pending import about_of, overdue
+from bot.dialogue.pending import overdue
 from bot.dialogue.speak import notice
 from bot.dialogue.voice import Reply, Voice
 from bot.errors import ConflictError
@@ -26,7 +26,6 @@ from bot.knowledge import Knowledge
 from bot.model import Author, Conversation, Language, Mode, Priority, StaffAlert, Ticket, TicketState
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.store import Session, Store
-from bot.storage.tickets import NewTicket
 from bot.storage.timers import Timer
 
 log = structlog.get_logger(__name__)
@@ -85,34 +84,14 @@ class Clockwork:
         pending = conversation.pending
         if pending is None or not overdue(pending) or conversation.mode is not Mode.BOT:
             return conversation
-        about, catalogue = about_of(pending), self.knowledge().catalogue
-        names = [name for name in pending.data.get("files", "").split("\n") if name]
+        catalogue = self.knowledge().catalogue
         situation = await at_rest(session, conversation, catalogue)
-        topic = catalogue.topics.get(about.topic or "")
-        priority = topic.priority if topic else Priority.NORMAL
-        ticket = await session.tickets.open(
-            NewTicket(
-                key=f"{conversation.id}:unanswered:{pending.asked_at.isoformat()}",
-                conversation_id=conversation.id,
-                reason="no_answer",
-                category=about.category,
-                topic=about.topic,
-                priority=priority,
-                subject=subject(about.text),
-                facts={"text": about.text, **facts(about.text), **files(names)},
-                organisation=conversation.organisation,
-                due_at=situation.respond_by(now, priority),
-            ),
-            now,
-        )
-        await self.watch.begin(session, ticket, now, situation.hours(now), catalogue.agreement.attention)
-        await self.watch.alert(session, StaffAlert("opened", ticket.number), conversation.id, now)
+        ticket = await hand_over(session, self.watch, catalogue, conversation, situation, now, "clock")
         after = replace(conversation, mode=Mode.WAITING, ticket=ticket.number, pending=None)
         reads_from = situation.reads_from(now)
         if reads_from is not None:
             after = replace(after, closed_until=reads_from)
         await session.conversations.save(after, now)
-        await self._event(session, conversation, "ticket_opened", ticket, now, {"reason": ticket.reason})
         address = await address_of(session, conversation)
         voice = Voice(catalogue, self._language(conversation), ticket.key, address)
         said = [voice.text("ticket.no_answer")]

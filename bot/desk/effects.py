@@ -121,7 +121,7 @@ class Effects:
                     tickets[index] = ticket.key
                 case Relay() | Withdraw() | Settle() if after.ticket is not None:
                     tickets[index] = ticket_key(after.ticket)
-        await self._watch(after)
+        await self.watch_question(after)
         return Done(after, tickets)
 
     async def _open(self, after: Conversation, outcome: Outcome, index: int, decision: Decision) -> Ticket:
@@ -214,7 +214,7 @@ class Effects:
             alert = StaffAlert("cancelled", number, to=concerned(ticket))
             await self.watch.alert(self.session, alert, ticket.conversation_id, self.now)
 
-    async def _watch(self, after: Conversation) -> None:
+    async def watch_question(self, after: Conversation) -> None:
         """A question about a request is watched, so that the request goes to a person when nobody answers."""
         pending = after.pending
         if pending is not None and overdue(pending) and pending.expires_at is not None:

@@ -13,6 +13,7 @@ from typing import Literal
 from bot.agreement.agreement import Agreement
 from bot.agreement.customers import Claim, Level, Organisation, Standing, claimed
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.speaker import seen_by
 from bot.dialogue import actions
 from bot.dialogue.facts import ticket_numbers
 from bot.dialogue.situation import PATIENCE, REOPEN_WITHIN, Situation
@@ -28,6 +29,14 @@ class Gathering:
     identify: Identify = "auto"
     patience: timedelta = PATIENCE
     reopen_within: timedelta = REOPEN_WITHIN
+
+    async def seen(self, session: Session, conversation: Conversation, message: InboundMessage) -> Conversation:
+        """The conversation as far as it concerns whoever sent ``message``."""
+        if not await session.customers.any():
+            return conversation
+        standings = await session.customers.standings(message.chat, message.sender.id)
+        standing, _ = _chosen(conversation, standings, checked=True)
+        return await seen_by(session, conversation, standing.organisation)
 
     async def __call__(
         self,

@@ -23,11 +23,14 @@ from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
 from bot.desk.gather import Gathering, at_rest
 from bot.desk.saying import UnsayableError, address_of, say
+from bot.desk.speaker import rejoined
 from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
+from bot.desk.unanswered import hand_over
 from bot.desk.understand import Understanding
 from bot.desk.watch import Watch
 from bot.dialogue.decide import decide
 from bot.dialogue.decisions import Answer, AskCode, Decision, Relay, TicketStatus
+from bot.dialogue.pending import overdue
 from bot.dialogue.rules import TICKET_STATUS
 from bot.dialogue.situation import Situation
 from bot.dialogue.speak import notice, speak
@@ -110,7 +113,9 @@ class Worker:
         due = min(last.received_at + self.burst, first.received_at + 4 * self.burst)
         return max(due - now, timedelta()) or None
 
-    async def _handle(self, conversation: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
+    async def _handle(self, whole: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
+        async with self.store.snapshot() as session:
+            conversation = await self.gather.seen(session, whole, burst.first)
         code = await self._proved(conversation, burst)
         async with self.store.snapshot() as session:
             situation = await self.gather(
@@ -128,11 +133,11 @@ class Worker:
         turn = await self._understood(conversation, burst, before, knowledge)
         outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
         try:
-            await self._commit(conversation, burst, before, outcome, situation, knowledge.catalogue)
+            await self._commit(whole, conversation, burst, before, outcome, situation, knowledge.catalogue)
         except _NoCodeError:
             situation = replace(situation, can_mail=False)
             outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
-            await self._commit(conversation, burst, before, outcome, situation, knowledge.catalogue)
+            await self._commit(whole, conversation, burst, before, outcome, situation, knowledge.catalogue)
         return outcome
 
     async def _proved(self, conversation: Conversation, burst: Burst) -> Literal["right", "wrong"] | None:
@@ -192,6 +197,7 @@ class Worker:
 
     async def _commit(
         self,
+        whole: Conversation,
         conversation: Conversation,
         burst: Burst,
         before: Received | None,
@@ -201,9 +207,13 @@ class Worker:
     ) -> None:
         now, first = self.clock(), burst.rows[0]
         async with self.store.transaction() as session:
-            done = await Effects(session, catalogue, situation, burst.rows, now, self.watch).carry_out(outcome)
+            effects = Effects(session, catalogue, situation, burst.rows, now, self.watch)
+            done = await effects.carry_out(outcome)
             after = done.conversation
-            await session.conversations.save(after, now)
+            if conversation is not whole:
+                await session.conversations.save(await self._rejoined(effects, whole, after), now)
+            else:
+                await session.conversations.save(after, now)
             if done.tickets and after.ticket is not None:
                 await session.attachments.file(conversation.id, after.ticket, first.message.sender.id)
             await session.inbox.mark_handled(tuple(r.id for r in burst.rows), now)
@@ -231,6 +241,32 @@ class Worker:
             reply = speak(outcome, catalogue, situation, done.tickets)
             if reply is not None and after.mode is not Mode.HUMAN:  # while a person has the word the bot has none
                 await self._say(session, conversation, first, reply, f"{conversation.id}:{first.seq}")
+
+    async def _rejoined(self, effects: Effects, whole: Conversation, after: Conversation) -> Conversation:
+        """Another customer of the channel has had a turn; what the one before was asked is not forgotten over it."""
+        asked = whole.pending
+        if after.pending is None or asked is None or not overdue(asked):
+            together = after if after.pending is not None else rejoined(whole, after)
+            await effects.watch_question(together)
+            return together
+        # One question at a time: the request of the one before goes to a person with what there is.
+        session, catalogue, now = effects.session, effects.catalogue, effects.now
+        there = await at_rest(session, whole, catalogue)
+        ticket = await hand_over(session, self.watch, catalogue, whole, there, now, "bot")
+        language = whole.language or self.default_language
+        told = notice(catalogue, language, "ticket.no_answer", ticket.key)
+        await say(
+            session,
+            self.engine,
+            self.adapters,
+            whole,
+            told,
+            author=Author.NOTICE,
+            key=f"{whole.id}:unanswered:{ticket.number}",
+            correlation=effects.turn[0].correlation,
+            now=now,
+        )
+        return after
 
     async def _send_code(
         self,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+
 from bot.agreement.customers import Contract, Level, Organisation
+from bot.catalogue.catalogue import Catalogue
 from bot.desk.cards import staff_card
 from bot.desk.staff import Desk as StaffDesk
 from bot.desk.view import view_of
-from bot.model import Person, TicketState
-from tests.fakes import START, a_message
-from tests.integration.desk import Desk
+from bot.model import Category, Person, Prediction, TicketState
+from bot.storage.store import Store
+from tests.fakes import START, FakeClassifier, a_message
+from tests.integration.desk import Desk, a_desk
 
 KIM = Person("kim", "Kim Berger")
 MUSTER = Organisation("o1", "Muster GmbH", "10001", (Contract("1"),))
@@ -27,10 +34,10 @@ async def _known(desk: Desk, **people: tuple[Organisation, ...]) -> None:
                 )
 
 
-async def _say(desk: Desk, sender: str, text: str, **more: str) -> list[str]:
+async def _say(desk: Desk, sender: str, text: str, action: str | None = None) -> list[str]:
     """What the bot says to it."""
     desk.adapter.sent.clear()
-    await desk.receive(a_message(text, sender=sender, **more))
+    await desk.receive(a_message(text, sender=sender, action=action))
     await desk.handle_all()
     await desk.deliver_all()
     return desk.adapter.texts
@@ -115,3 +122,50 @@ async def test_whoever_belongs_to_two_organisations_is_asked_for_which_they_writ
     assert "HD-000001" in said
     await _say(desk, "anna", "Der Bildschirm ist auch kaputt")
     assert [ticket.organisation for ticket in await desk.tickets()] == [BEISPIEL.id]
+
+
+class Vague(FakeClassifier):
+    """Does not understand "irgendwas"."""
+
+    def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
+        return [_vague(p) if "irgendwas" in p.matters[0].text else p for p in super().classify(texts)]
+
+
+def _vague(prediction: Prediction) -> Prediction:
+    (matter,) = prediction.matters
+    return replace(prediction, matters=(replace(matter, categories=((Category.ERROR_REPORT, 1.0),), vague=1.0),))
+
+
+@pytest.fixture
+async def vague(store: Store, catalogue: Catalogue) -> AsyncIterator[Desk]:
+    async with a_desk(store, catalogue, classifier=Vague()) as desk:
+        yield desk
+
+
+async def test_what_one_customer_is_asked_is_not_answered_by_another(vague: Desk) -> None:
+    await _known(vague, anna=(MUSTER,), bert=(BEISPIEL,))
+    await _say(vague, "anna", "irgendwas geht nicht")
+    assert await vague.tickets() == []
+    (said,) = await _say(vague, "bert", "Der Drucker ist kaputt")
+    assert "HD-000001" in said
+    (said,) = await _say(vague, "anna", "Der Bildschirm ist kaputt")
+    assert "HD-000002" in said
+    bert, anna = await vague.tickets()
+    assert (bert.organisation, anna.organisation) == (BEISPIEL.id, MUSTER.id)
+    assert "irgendwas geht nicht" in anna.facts["text"]
+    assert "irgendwas" not in bert.facts["text"]
+
+
+async def test_a_question_to_one_customer_that_another_one_displaces_becomes_a_ticket(vague: Desk) -> None:
+    await _known(vague, anna=(MUSTER,), bert=(BEISPIEL,))
+    await _say(vague, "anna", "irgendwas geht nicht")
+    said = await _say(vague, "bert", "irgendwas ist anders")
+    (ticket,) = await vague.tickets()
+    assert (ticket.organisation, ticket.reason, ticket.facts["text"]) == (
+        MUSTER.id,
+        "no_answer",
+        "irgendwas geht nicht",
+    )
+    assert len(said) == 2
+    await _say(vague, "bert", "Der Drucker ist kaputt")
+    assert [t.organisation for t in await vague.tickets()] == [MUSTER.id, BEISPIEL.id]
