@@ -125,7 +125,7 @@ def _goes_on(decision: Decision, ticket: Ticket, case: Case, *, named: bool, bac
         status = isinstance(decision, TicketStatus) or decision.about.topic == TICKET_STATUS
         if back:
             return unclear or wanted or status or isinstance(decision, SmallTalk | Decline)
-        return (unclear or wanted) and not only_a_ticket(case.turn.text)
+        return wanted or (unclear and not only_a_ticket(case.turn.text))
     if case.conversation.mode is not Mode.BOT or not (unclear or wanted):
         return False
     same = decision.about.topic is not None and decision.about.topic == ticket.topic

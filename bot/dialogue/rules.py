@@ -133,6 +133,8 @@ def _status(decision: Decision, case: Case) -> Decision:
     """A question about a ticket is answered with the ticket, as far as this person may be told of it."""
     if not isinstance(decision, Answer | ClarifyDetails | ClarifyTopic | OpenTicket | Decline | SmallTalk):
         return decision
+    if isinstance(decision, OpenTicket) and decision.follows is not None:
+        return decision  # the number that it names is that of the ticket before
     text = decision.about.text
     asked = isinstance(decision, Answer) and decision.about.topic == TICKET_STATUS
     if not asked and not only_a_ticket(text):

@@ -8,6 +8,7 @@ has been delivered. What stands in the other one has been acknowledged to the pl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -23,7 +24,8 @@ import structlog
 from bot.bootstrap import App, build, now
 from bot.catalogue.load import load
 from bot.config import Settings, shipped_intents
-from bot.model import Attachment, InboundMessage, Limits, OutboundMessage, Part, Prediction
+from bot.desk.staff import TicketError
+from bot.model import Attachment, ChatRef, InboundMessage, Limits, OutboundMessage, Part, Person, Prediction
 from bot.ports import Receive
 from bot.storage.files import Folder
 from tests.fakes import FakeClassifier, a_message
@@ -38,10 +40,12 @@ Moment = Literal[
     "sending",  # marked as being sent, but the platform has nothing yet
     "transmitted",  # the platform has it, but that is not yet noted
     "sent",  # noted
+    "committed",  # after the commit of what staff do, before their surface hears of it
     "fetching",  # a file is half here
     "kept",  # all of it is here, but that is not yet noted
     "stored",  # noted
 ]
+KIM, THREAD = Person("kim", "Kim Berger"), ChatRef("file", "staff")
 CATALOGUE = load(shipped_intents())
 """Loaded once, before processes are forked."""
 
@@ -109,6 +113,65 @@ def live(life: Life) -> None:
     if life.dies_after is not None:
         threading.Timer(life.dies_after, _die).start()
     asyncio.run(_work(life, at))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What a process does for staff: each act that has not been acknowledged, then it sends until nothing is left to send."""
+
+    life: Life
+    acts: tuple[str, ...]
+
+    @property
+    def done(self) -> Path:
+        return self.life.folder / "done"
+
+
+def work(shift: Shift) -> None:
+    """Do what staff ask for, or die at the chosen moment of it."""
+
+    def at(moment: str) -> None:
+        if moment == shift.life.dies:
+            _die()
+
+    def watch(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        at("sent" if event["event"] == "sent" else "")
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[watch])
+    asyncio.run(_shift(shift, at))
+
+
+async def _shift(shift: Shift, at: Callable[[str], None]) -> None:
+    life = shift.life
+    settings = Settings(data=life.folder, database_url=life.database_url, burst_seconds=0, undo_seconds=0)
+    async with (
+        asyncio.timeout(life.within),
+        build(settings, adapters=[_File(life, at)], classifier=FakeClassifier(), catalogue=CATALOGUE) as app,
+    ):
+        # As a surface does: what was not acknowledged before the process died is delivered again, under the same id.
+        for act in shift.acts:
+            if act not in lines(shift.done):
+                with contextlib.suppress(TicketError):  # it had been done, and the surface had not heard of it
+                    await _act(app, act)
+                at("committed")
+                _append(shift.done, act)
+        async with app.working():
+            while await _open(app):
+                await app.engine.settled()
+                await asyncio.sleep(0.005)
+
+
+async def _act(app: App, act: str) -> None:
+    match act:
+        case "take":
+            await app.desk.take(1, KIM)
+        case "reply":
+            await app.desk.thread_message(1, KIM, "Guten Tag", THREAD, "t1")
+        case "note":
+            await app.desk.thread_message(1, KIM, "// nur intern", THREAD, "t2")
+        case "resolve":
+            await app.desk.resolve(1, KIM)
 
 
 def hold(folder: Path, ready: Path) -> None:

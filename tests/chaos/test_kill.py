@@ -19,7 +19,7 @@ from bot.errors import DatabaseError
 from bot.model import Mode
 from bot.storage import tables
 from tests.chaos import harness
-from tests.chaos.harness import Life, Moment
+from tests.chaos.harness import Life, Moment, Shift
 from tests.chaos.processes import end, live, start
 from tests.conftest import TestDatabase
 from tests.fakes import FakeAdapter, FakeClassifier, FakeClock
@@ -143,6 +143,45 @@ async def test_a_process_that_stood_still_while_a_person_took_over_does_not_talk
         assert (conversation.mode, conversation.owner) == (Mode.HUMAN, "mira")
     assert (await _rows(database))[0] == Counter(handled=1)
     assert harness.lines(life.delivered) == []
+
+
+@pytest.mark.parametrize("act", ["take", "reply", "note", "resolve"])
+@pytest.mark.parametrize("dies", ["committing", "committed", "sending", "transmitted", "sent"])
+async def test_what_staff_do_happens_once_whenever_the_process_dies(
+    database: TestDatabase, tmp_path: Path, act: str, dies: Moment
+) -> None:
+    """The surface delivers again what it got no answer to; only what is already out may then be sent a second time."""
+    life = Life(tmp_path, database.url, harness.some_messages(1))
+    assert await live(life) == 0
+    acts = ("take", "reply", "note", "resolve")
+    before = acts[: acts.index(act)]
+    if before:
+        assert await end(start(harness.work, Shift(life, before))) == 0
+    said = len(harness.lines(life.delivered))
+    code = await end(start(harness.work, Shift(replace(life, dies=dies), (*before, act))))
+    silent = act == "note" and dies != "committed"  # a note is neither rendered nor sent
+    assert code == (0 if silent else -signal.SIGKILL)
+    if dies == "committing" and not silent:
+        assert act not in harness.lines(tmp_path / "done")
+        assert len(harness.lines(life.delivered)) == said
+    assert await end(start(harness.work, Shift(life, acts))) == 0
+    async with database.store().snapshot() as session:
+        events = Counter(event.kind for event in await session.events.of_ticket(1))
+        letters = await session.outbox.in_state("sent", "uncertain", "pending", "sending", "dropped")
+    assert [events[kind] for kind in ("ticket_taken", "staff_replied", "staff_noted", "ticket_resolved")] == [
+        1,
+        1,
+        1,
+        1,
+    ]
+    texts = [letter.text for letter in letters]
+    assert (
+        len(texts) == len(set(texts)) == 4
+    )  # the bot's reply, who has taken it, the answer, the question whether it is solved
+    assert {letter.state for letter in letters} == {"sent"}
+    assert not any("nur intern" in line for line in harness.lines(life.delivered))
+    twice = 1 if dies == "transmitted" and act != "note" else 0
+    assert len(harness.lines(life.delivered)) == 4 + twice
 
 
 async def test_under_random_kills_nothing_is_lost_and_nothing_is_done_twice(
