@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.nlu.encoder import Vectors
-from bot.nlu.kernel import Floats, Memory
+from bot.nlu.kernel import Floats, Memory, unit
 
 _HELD_OUT = 5  # every fifth row is kept back to calibrate on
 _RIDGE = 0.05
 _NEAREST = 3
 _SHOWN = 8
 _SEED = 7
+_SHARING = 2.0  # how fast the likeness of two labels falls with the angle between their mean vectors
 _SIGNS = (1.0, 0.5)  # what a high score and nearness to examples count as signs that a text is of a known kind
 _INVERSE_TEMPERATURES = np.geomspace(3, 100, 40)
 _POWERS = (0.25, 0.5, 0.75, 1.0, 1.25)
@@ -80,6 +81,7 @@ class Model:
     weights: Floats  # (training rows, labels + groups): how each example votes
     bias: Floats
     calibration: Calibration
+    kinship: Floats  # (labels, labels): how alike two labels are, 1 on the diagonal
     scale: Floats  # (signs that a text is known, 2): mean and deviation over held-out rows
 
     @classmethod
@@ -101,16 +103,17 @@ class Model:
         weights, rows, scores, nearness = _fit(memory, wanted - bias)
         scores += bias
         calibration = Calibration.fit(scores, target[rows], group_of)
-        signs = np.stack([scores[:, : len(names)].max(axis=1), nearness])
+        kinship = _kinship(memory.vectors, target, len(names))
+        signs = np.stack([_familiarity(scores, kinship), nearness])
         scale = np.stack([signs.mean(axis=1), signs.std(axis=1) + 1e-6], axis=1)
-        return cls(names, memory, weights, bias, calibration, scale.astype(np.float32))
+        return cls(names, memory, weights, bias, calibration, kinship, scale.astype(np.float32))
 
     def predict(self, texts: Sequence[str], vectors: Vectors) -> Scores:
         """What each text is; ``vectors`` come from the encoder that the model was trained with."""
         kernel, similarity = self.memory.compare(texts, vectors)
         scores = kernel @ self.weights + self.bias
         nearest = _top(similarity, _SHOWN)
-        signs = scores[:, : len(self.labels)].max(axis=1), _nearness(kernel)
+        signs = _familiarity(scores, self.kinship), _nearness(kernel)
         known = sum(
             w * (sign - mean) / spread for w, sign, (mean, spread) in zip(_SIGNS, signs, self.scale, strict=True)
         )
@@ -126,6 +129,7 @@ class Model:
             "bias": self.bias,
             "calibration": np.array([c.labels, c.groups, c.label_power, c.group_power]),
             "group_of": c.group_of,
+            "kinship": self.kinship,
             "scale": self.scale,
         }
 
@@ -138,6 +142,7 @@ class Model:
             weights=arrays["weights"],
             bias=arrays["bias"],
             calibration=Calibration(labels, groups, label_power, group_power, arrays["group_of"]),
+            kinship=arrays["kinship"],
             scale=arrays["scale"],
         )
 
@@ -172,6 +177,19 @@ def _fit(memory: Memory, wanted: Floats) -> tuple[Floats, NDArray[np.int64], Flo
     weights = np.empty_like(wanted)
     weights[order] = solve_triangular(factor, half, lower=True, trans="T", overwrite_b=True, check_finite=False)
     return weights, order[first:], scores, np.concatenate(nearness)
+
+
+def _kinship(vectors: Vectors, target: NDArray[np.int64], count: int) -> Floats:
+    """How alike the labels are by the means of their vectors; without an encoder each is like itself alone."""
+    if not vectors.shape[1]:
+        return np.eye(count, dtype=np.float32)
+    means = unit(_one_hot(target, count).T @ vectors)
+    return np.exp(_SHARING * (means @ means.T - 1))  # type: ignore[no-any-return]
+
+
+def _familiarity(scores: Floats, kinship: Floats) -> Floats:
+    """The highest score after each label has lent its own to those like it: what lies between known labels is known too."""
+    return (scores[:, : len(kinship)] @ kinship).max(axis=1)  # type: ignore[no-any-return]
 
 
 def _nearness(kernel: Floats) -> Floats:

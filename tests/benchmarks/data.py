@@ -31,6 +31,11 @@ class Rows:
                 kept.append((text, label))
         return Rows.of(kept)
 
+    def with_names(self) -> Rows:
+        """These rows and the name of each label, as words, as one more row of it."""
+        names = [(label.replace("_", " "), label) for label in sorted(set(self.labels))]
+        return Rows.of([*zip(self.texts, self.labels, strict=True), *names])
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -48,3 +48,10 @@ def test_a_quoted_comma_or_line_break_stays_in_its_text(tmp_path: Path) -> None:
     for part in ("train", "test"):
         (tmp_path / f"banking77_{part}.csv").write_text('text,category\n"Hello, my\ncard",card_arrival\n')
     assert banking(tmp_path)[0].train == Rows(("Hello, my\ncard",), ("card_arrival",))
+
+
+def test_the_name_of_a_label_is_one_more_row_of_it_in_words() -> None:
+    rows = Rows.of([("where is my card", "card_arrival"), ("hello", "greeting"), ("not here yet", "card_arrival")])
+    assert rows.with_names() == Rows.of(
+        [*zip(rows.texts, rows.labels, strict=True), ("card arrival", "card_arrival"), ("greeting", "greeting")]
+    )

@@ -48,8 +48,9 @@ def test_a_model_comes_back_from_its_arrays() -> None:
     model = Model.train(TEXTS, LABELS, vectors(TEXTS, 5), GROUPS)
     again = Model.from_arrays(model.arrays())
     ask = ["zeige Druck", "?"]
-    one, two = (m.predict(ask, vectors(ask, 5)).probabilities for m in (model, again))
-    np.testing.assert_array_equal(one, two)
+    one, two = (m.predict(ask, vectors(ask, 5)) for m in (model, again))
+    np.testing.assert_array_equal(one.probabilities, two.probabilities)
+    np.testing.assert_array_equal(one.known, two.known)
 
 
 def test_few_rows_or_a_single_label_are_no_reason_to_fail() -> None:
