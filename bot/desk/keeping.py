@@ -48,7 +48,10 @@ class Keeping(Office):
             text = case.ticket.facts.get("text", "")
             if text:
                 candidate = {"text": text, "language": case.conversation.language, **now, "was": was}
-                await self._event(case, "example_candidate", staff, candidate)
+                events = await case.session.events.of_ticket(number)
+                opened = next((e.correlation for e in events if e.kind == "ticket_opened"), None)
+                # With the message that it is from, it is forgotten when its writer is erased.
+                await self._event(case, "example_candidate", staff, candidate, correlation=opened)
             return case.ticket
 
     async def progress(self, number: int, staff: Person, text: str | None) -> Ticket:

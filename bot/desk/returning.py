@@ -78,7 +78,7 @@ class Returning:
 
     async def _alert(self, key: str, ticket: Ticket, text: str) -> None:
         alert = StaffAlert(key, ticket.number, to=concerned(ticket), text=text)
-        await self.watch.alert(self.session, alert, ticket.conversation_id, self.now)
+        await self.watch.alert(self.session, alert, ticket.conversation_id, self.now, self.cause.correlation)
 
     async def _event(self, kind: str, ticket: Ticket, data: Mapping[str, object]) -> None:
         message = self.cause.message

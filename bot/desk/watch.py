@@ -65,13 +65,22 @@ class Watch:
         timer = Timer(f"{kind}:{ticket.number}", kind, ticket.conversation_id, due, ticket.number)
         await session.timers.set(timer)
 
-    async def alert(self, session: Session, alert: StaffAlert, conversation_id: str, now: datetime) -> None:
+    async def alert(
+        self,
+        session: Session,
+        alert: StaffAlert,
+        conversation_id: str,
+        now: datetime,
+        correlation: str | None = None,
+    ) -> None:
+        """``correlation`` is that of the message which caused it, so that its words are forgotten with the message."""
         await session.events.add(
             "staff_alert",
             actor="desk",
             now=now,
             conversation_id=conversation_id,
             ticket=alert.ticket,
+            correlation=correlation,
             data={"key": alert.key, "step": alert.step, "to": list(alert.to), "text": alert.text},
         )
         for surface in self.surfaces:
