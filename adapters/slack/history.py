@@ -33,12 +33,13 @@ async def sent(client: AsyncWebClient, channel: str, thread: str | None, key: st
     """
     cursor = ""
     for _ in range(PAGES):
-        more: dict[str, Any] = {"limit": PAGE, "include_all_metadata": True, **({"cursor": cursor} if cursor else {})}
+        asked = {"channel": channel, "limit": str(PAGE), "include_all_metadata": "true"}
+        asked |= {"cursor": cursor} if cursor else {}
         try:
             if thread is None:
-                answer = await client.conversations_history(channel=channel, **more)
+                answer = await client.api_call("conversations.history", data=asked)
             else:
-                answer = await client.conversations_replies(channel=channel, ts=thread, **more)
+                answer = await client.api_call("conversations.replies", data={**asked, "ts": thread})
         except SlackApiError as error:
             if error_code(error) in _CANNOT_SAY:
                 raise DeliveryError(f"Slack will not say what it has: {error_code(error)}", permanent=True) from error

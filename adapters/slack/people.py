@@ -52,7 +52,7 @@ class People:
             return self._names.get(user)
         try:
             async with asyncio.timeout(WITHIN):
-                answer = await self._client.users_info(user=user)
+                answer = await self._client.api_call("users.info", data={"user": user})
         except Exception as error:
             log.info("a person's name could not be had: %s", _reason(error))
             self._asks_from = time.monotonic() + REST
@@ -72,7 +72,7 @@ class People:
         if user not in self._direct:
             try:
                 async with asyncio.timeout(WITHIN):
-                    answer = await self._client.conversations_open(users=user)
+                    answer = await self._client.api_call("conversations.open", data={"users": user})
             except Exception as error:
                 if isinstance(error, SlackApiError) and error_code(error) in _NEVER:
                     log.warning("a direct chat cannot be opened: %s", _reason(error))
