@@ -23,8 +23,8 @@ LIVE = ("service.now",)
 """What is known only when somebody asks: whether the service team is staffed right now."""
 
 
-STAFF_ONLY = frozenset({"reason", "fact"})
-"""Groups of texts that no customer reads."""
+NEVER_INFORMAL = frozenset({"alert", "card", "command", "fact", "note", "reason", "thread"})
+"""Groups of texts that staff read, or everybody at once."""
 
 _FORMAL = re.compile(r"\b(?:Sie|Ihnen|Ihr(?:e[mnrs]?)?)\b")
 
@@ -217,7 +217,7 @@ def _informal(material: Material) -> Iterator[Problem]:
                 message = f"Only one of this text and that of {formal.file} has {names}"
                 yield sheet.problem(path, message, "Use the same placeholders in both.")
         for path, text in texts.items():
-            if path not in informal and path[0] not in STAFF_ONLY and _FORMAL.search(text):
+            if path not in informal and path[0] not in NEVER_INFORMAL and _FORMAL.search(text):
                 message = f"'{'.'.join(map(str, path))}' addresses people formally and is not in {sheet.file}"
                 yield formal.problem(path, message, "Add it there as it reads informally.", severity="warning")
 

@@ -9,10 +9,14 @@ import re
 from dataclasses import dataclass
 
 _FILLER = r"^\W*(?:(?:gut|also|na|nun|okay|ok|hm+|tja|well|alright|all right|so|then|dann|und|and|oh|ach)\W+){0,3}"
+# A bare "bitte" agrees; "bitte schicken Sie jemanden" only asks once more.
 _YES = re.compile(
-    _FILLER + r"(?:ja|jo|jep|jawohl|gerne?|bitte|klar|natürlich|natuerlich|okay|ok|einverstanden|"
+    _FILLER + r"(?:ja|jo|jep|jawohl|gerne?|"
+    r"bitte(?=\W*(?:$|ja\b|gerne?\b|sehr\b|tun\b|mach\w*|anfragen|beauftragen|veranlassen|weitergeben|weiterleiten))|"
+    r"klar|natürlich|natuerlich|okay|ok|einverstanden|"
     r"in ordnung|passt|machen sie das|mach das|yes|yep|yeah|"
-    r"sure|please do|please|go ahead|agreed|i agree|ich stimme zu|stimme zu|zugestimmt|"
+    r"sure|please do|please(?=\W*$)|please (?:go ahead|proceed|arrange|book)|"
+    r"go ahead|agreed|i agree|ich stimme zu|stimme zu|zugestimmt|"
     r"genehmigt|approved|fine|of course|do it|machen sie(?: das| es)?|machs?|mach es|bitte machen|go for it|book it|"
     r"(?:die )?kosten gehen in ordnung|geht in ordnung|geht klar|"
     r"(?:wir|ich)\s+(?:sind|bin)\s+(?:damit\s+)?einverstanden|we agree|i consent|we consent|"

@@ -161,12 +161,13 @@ class Exclude:
 
 @dataclass(frozen=True, slots=True)
 class AskConsent:
-    """Ask whether something may be passed on or done at a charge, showing all of it unless this is a second ``attempt``."""
+    """Ask whether something may be passed on or done at a charge; a second ``attempt`` shows all of it only if it is ``full``."""
 
     kind: ClassVar[str] = "ask_consent"
     about: About
     terms: Terms
     attempt: int = 1
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ MAX_QUESTIONS = 2
 MAX_ATTEMPTS = 3
 """How often it asks who somebody is: typing errors in names and numbers are common."""
 
+LONGEST_YES = 6
+"""Words up to which a text that begins with a yes is nothing else, whatever the classifier makes of it."""
+
 PURPOSES: dict[str, Purpose] = {purpose: purpose for purpose in get_args(Purpose)}
 
 _NUMBER = re.compile(r"\d{3,}")
@@ -159,6 +162,11 @@ def _says_little(decision: Decision) -> bool:
     return unsure or isinstance(decision, ClarifyDetails | SmallTalk | Decline)
 
 
+def for_people(decisions: tuple[Decision, ...]) -> bool:
+    """Whether something among them must not get lost, whatever else is answered."""
+    return any(isinstance(d, OpenTicket | Exclude) for d in decisions)
+
+
 def is_goodbye(decisions: tuple[Decision, ...]) -> bool:
     return all(isinstance(d, SmallTalk) and d.key in ("thanks", "goodbye") for d in decisions)
 
@@ -245,16 +253,17 @@ def _who(pending: Pending, case: Case) -> Reading:
     again = attempts(pending) + 1
     if is_discreet(text) and not half and again <= MAX_ATTEMPTS:
         return Reading((AskIdentity(about, again, said, "why", is_open),))
-    if not half and (any(isinstance(d, Answer) for d in alone) or is_goodbye(alone)):
-        return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
-    if not half and any(isinstance(d, OpenTicket | Exclude) for d in alone):
+    answers = () if half else tuple(d for d in alone if isinstance(d, Answer))
+    if not half and for_people(alone):
         about = replace(about, text=whole)  # more of the request, not of who writes
+    elif not half and (answers or is_goodbye(alone)):
+        return Reading(answers or alone, keep=True)
     if again <= MAX_ATTEMPTS:
         words = f"{said}\n{text}".strip()
-        return Reading((AskIdentity(about, again, words, _missing(words), is_open),))
+        return Reading((*answers, AskIdentity(about, again, words, _missing(words), is_open)))
     if is_open:
-        return Reading((SmallTalk(about, "acknowledged"),))
-    return Reading((HandOff(replace(about, text=f"{about.text or text}"), "unidentified"),))
+        return Reading((*answers, SmallTalk(about, "acknowledged")))
+    return Reading((*answers, HandOff(replace(about, text=f"{about.text or text}"), "unidentified")))
 
 
 def _missing(said: str) -> Literal["again", "name", "number"]:
@@ -292,11 +301,12 @@ def _which(pending: Pending, case: Case) -> Reading:
     about = replace(about, text=f"{about.text}\n{text}".strip())
     if any(isinstance(d, HandOff) and d.reason == "person" for d in alone):
         return Reading((HandOff(about, "person"),))
-    if any(isinstance(d, Answer) for d in alone) or is_goodbye(alone):
-        return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
+    answers = tuple(d for d in alone if isinstance(d, Answer))
+    if (answers or is_goodbye(alone)) and not for_people(alone):
+        return Reading(answers or alone, keep=True)
     if attempts(pending) < MAX_QUESTIONS and case.situation.choices:
-        return Reading((AskOrganisation(about, case.situation.choices, attempts(pending) + 1),))
-    return Reading((HandOff(about, "unidentified"),))
+        return Reading((*answers, AskOrganisation(about, case.situation.choices, attempts(pending) + 1)))
+    return Reading((*answers, HandOff(about, "unidentified")))
 
 
 def _named(text: str, case: Case) -> str | None:
@@ -320,16 +330,38 @@ def _code(pending: Pending, case: Case) -> Reading:
         return Reading((HandOff(about, "status"),))
     alone = on_prediction(case.turn.prediction, case.catalogue)
     if case.situation.code is None:
+        if for_people(alone):
+            return Reading(alone)
         if any(isinstance(d, Answer) for d in alone) or is_goodbye(alone):
             return Reading(tuple(d for d in alone if isinstance(d, Answer | SmallTalk)), keep=True)
-        if any(isinstance(d, OpenTicket | Exclude) for d in alone):
-            return Reading(alone)
     if attempts(pending) > MAX_QUESTIONS:
         return Reading((HandOff(about, "status"),))
     return Reading((AskCode(about, organisation, attempts(pending) + 1),))
 
 
 # --- consent --------------------------------------------------------------------------------------------------------
+
+
+def _once_more(pending: Pending, alone: tuple[Decision, ...], text: str) -> Reading | None:
+    """The wish that a consent is asked for, told again: no yes, and no reason to ask the same for ever."""
+    about, terms, again = about_of(pending), terms_of(pending), attempts(pending) + 1
+    same = text.strip().casefold() == about.text.strip().casefold()
+    wished = all(isinstance(d, Exclude) and d.about.category is about.category for d in alone)
+    if not same and (not wished or terms.purpose == "forward"):  # another product of somebody else is another matter
+        return None
+    more = about if same else replace(about, text=f"{about.text}\n{text}")
+    if again > MAX_ATTEMPTS:
+        return Reading((HandOff(more, "person"),))
+    return Reading((AskConsent(more, replace(terms, passed_on=more.text), again, full=not same),))
+
+
+def _something_else(decisions: tuple[Decision, ...], about: About, text: str) -> bool:
+    """Whether a text that begins like a yes goes on with another matter: "ok, then we would like ..." agrees to nothing."""
+    return len(text.split()) > LONGEST_YES and any(
+        isinstance(d, Exclude | OpenTicket | Answer)
+        and d.about.category not in (about.category, Category.NOT_COVERED, Category.HUMAN_REQUEST)
+        for d in decisions
+    )
 
 
 def terms_of(pending: Pending) -> Terms:
@@ -360,19 +392,25 @@ def _consent(pending: Pending, case: Case) -> Reading:
     if terms.purpose == "maintenance" and wants_workaround(text):
         consent = Consent(terms, True, text, shown) if said and said.yes else None
         return Reading((OpenTicket(more, "workaround", consent=consent),))
+    alone = on_prediction(case.turn.prediction, case.catalogue)
+    if said is not None and said.yes and _something_else(alone, about, text):
+        return Reading(alone, keep=True)
     if said is not None:
         return Reading((agreed(pending, text, said.condition) if said.yes else refused(pending, text),))
     if sets_condition(text):  # bound to something without a yes: people settle it, and until then nothing leaves
         return Reading((HandOff(more, "conditions", consent=Consent(terms, False, text, shown, text)),))
-    alone = on_prediction(case.turn.prediction, case.catalogue)
     if any(isinstance(d, HandOff) and d.reason == "person" for d in alone):
         return Reading((HandOff(more, "person"),))
-    if terms.purpose == "onsite" and rules_out_remote(text):
-        return Reading((AskConsent(about, terms),))
-    if asks_for_terms(text) and not any(isinstance(d, OpenTicket) and d.reason == "error" for d in alone):
-        return Reading((AskConsent(about, terms),))
+    again = attempts(pending) + 1
+    asked_on = asks_for_terms(text) and not any(isinstance(d, OpenTicket) and d.reason == "error" for d in alone)
+    if asked_on or (terms.purpose == "onsite" and rules_out_remote(text)):
+        if again > MAX_ATTEMPTS:
+            return Reading((HandOff(more, "person"),))
+        return Reading((AskConsent(about, terms, again, full=True),))
+    if (asked_for := _once_more(pending, alone, text)) is not None:
+        return asked_for
     if any(isinstance(d, Answer) for d in alone):
-        return Reading(tuple(d for d in alone if isinstance(d, Answer)), keep=True)
+        return Reading(alone, keep=True)
     if is_goodbye(alone):
         return Reading(alone, keep=True)
     if drops(text):

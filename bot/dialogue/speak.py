@@ -281,7 +281,7 @@ class _Speech:
         buttons.append(voice.button("no", actions.NO))
         if terms.purpose != "maintenance":  # there nothing is refused, so there is nothing to contest
             buttons.append(voice.button("contest", actions.CONTEST))
-        text = voice.text("consent.again") if decision.attempt > 1 else question(terms, voice)
+        text = question(terms, voice) if decision.attempt == 1 or decision.full else voice.text("consent.again")
         return Reply(text, tuple(buttons))
 
     def opened(self, decision: OpenTicket) -> Reply:

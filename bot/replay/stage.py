@@ -6,7 +6,7 @@ For acceptance transcripts and for `firstline replay`. It judges nothing, and mu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -74,6 +74,10 @@ class Playback:
         taken = tuple(said for said in self.sent if said.chat == chat)
         self.sent[:] = [said for said in self.sent if said.chat != chat]
         return taken
+
+    async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
+        """Every file that comes with a message can be had; what is in it does not matter here."""
+        yield attachment.name.encode()
 
     async def close(self) -> None:
         """There is nothing to give back."""
