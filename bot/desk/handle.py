@@ -254,7 +254,7 @@ class Worker:
         there = await at_rest(session, whole, catalogue)
         ticket = await hand_over(session, self.watch, catalogue, whole, there, now, "bot")
         language = whole.language or self.default_language
-        told = notice(catalogue, language, "ticket.no_answer", ticket.key)
+        told = notice(catalogue, language, "ticket.no_answer", ticket.key, address=await address_of(session, whole))
         await say(
             session,
             self.engine,

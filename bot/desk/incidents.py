@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.desk.case import Office
-from bot.desk.saying import say
+from bot.desk.saying import address_of, say
 from bot.dialogue.speak import notice
 from bot.errors import FirstlineError
 from bot.model import Author, Conversation, Incident, Language, Mode, Person, StaffAlert
@@ -61,12 +61,16 @@ class Incidents(Office):
                         await self.watch.alert(session, alert, conversation_id, now)
                     continue
                 language = conversation.language or self.default_language
+                address = await address_of(session, conversation)
+                over = notice(
+                    self.catalogue(), language, "incident.over", "", address=address, text=incident.text[language]
+                )
                 await say(
                     session,
                     self.engine,
                     self.adapters,
                     conversation,
-                    notice(self.catalogue(), language, "incident.over", "", text=incident.text[language]),
+                    over,
                     author=Author.NOTICE,
                     key=f"{conversation_id}:incident:{number}",
                     correlation=f"incident-{number}",
