@@ -25,7 +25,8 @@ WITHIN = 1.0
 REST = 60.0
 """Seconds without asking for names after one could not be had."""
 REMEMBERED = 10_000
-_NEVER = frozenset({"missing_scope", "user_disabled", "user_not_found", "user_not_visible", "method_not_supported"})
+_UNKNOWN = frozenset({"user_not_found", "user_not_visible"})
+_NEVER = _UNKNOWN | {"missing_scope", "user_disabled"}
 
 
 class People:
@@ -54,6 +55,9 @@ class People:
             async with asyncio.timeout(WITHIN):
                 answer = await self._client.api_call("users.info", data={"user": user})
         except Exception as error:
+            if _reason(error) in _UNKNOWN:
+                _remember(self._names, user, user)  # somebody of another workspace, perhaps; others have names
+                return user
             log.info("a person's name could not be had: %s", _reason(error))
             self._asks_from = time.monotonic() + REST
             return None

@@ -381,6 +381,16 @@ async def test_staff_read_the_name_of_a_person_and_slack_is_asked_once(slack: Sl
     assert sum(method == "users.info" for method, _ in slack.server.calls) == 1
 
 
+async def test_a_stranger_without_a_name_takes_it_from_nobody_else(slack: Slack, inbox: Inbox) -> None:
+    slack.server.people["U6"] = "Ben"
+    async with running(slack.adapter(), inbox.receive):
+        for number, user in enumerate(("U5", "U6", "U5")):
+            slack.server.push(slack.event("Moin", f"1700000000.00010{number}", user=user))
+        await inbox.has(3)
+    assert [message.sender.name for message in inbox.arrived] == ["U5", "Ben", "U5"]
+    assert sum(method == "users.info" for method, _ in slack.server.calls) == 2
+
+
 @pytest.mark.parametrize("fault", [None, Fault(status=500), Fault(hang=True), Fault(drop=True)])
 async def test_a_name_that_cannot_be_had_holds_nothing_up(slack: Slack, inbox: Inbox, fault: Fault | None) -> None:
     if fault is not None:
