@@ -16,6 +16,9 @@ from adapters.slack.outbound import render as render_slack
 from adapters.telegram import inbound as telegram
 from adapters.telegram.outbound import render as render_telegram
 from bot.model import Button, ChatRef, InboundMessage, OutboundMessage, Part
+from bot.storage.files import Folder
+from tests.adapters.platforms import Inbox, running, until
+from tests.adapters.telegram_platform import Telegram
 from tests.loopback.slack import BOT_USER, TEAM, LoopbackSlack
 from tests.loopback.telegram import LoopbackTelegram
 from tests.loopback.telegram_markup import visible
@@ -150,6 +153,29 @@ def test_ten_thousand_damaged_updates() -> None:
                 container, key = dice.choice(found)
                 container[key] = copy.deepcopy(dice.choice(junk))
         read(platform, thing)
+
+
+async def test_among_ten_thousand_damaged_updates_no_good_one_is_lost(files: Folder) -> None:
+    dice, inbox, good = random.Random(11), Inbox(), [f"gut {number}" for number in range(40)]
+    junk: list[Any] = [None, True, -1, 10**30, 1.5, "", "\ud800", [], {}, [[]], {"id": {}}, "x" * 500]
+    async with LoopbackTelegram().serve() as server:
+        platform = Telegram(server, files)
+        for number in range(10_000):
+            if number % 250 == 0:
+                await platform.say(good[number // 250])
+            # A press costs two calls, which are not what this is about.
+            [sample] = dice.choices(TELEGRAM_UPDATES, weights=[20, 20, 1])
+            thing = copy.deepcopy(sample)
+            del thing["update_id"]
+            for _ in range(dice.randint(1, 3)):
+                if found := places(thing):
+                    container, key = dice.choice(found)
+                    container[key] = copy.deepcopy(dice.choice(junk))
+            await server.push(**thing)
+        async with running(platform.adapter(), inbox.receive):
+            await until(lambda: not server.waiting, within=120)
+        assert [message.text for message in inbox.arrived if message.text in good] == good
+        assert len(server.confirmed) == 10_040
 
 
 MARKDOWN = st.lists(

@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
@@ -193,10 +194,10 @@ class LoopbackTelegram:
             while True:
                 if mine != self._poller:
                     raise Refusal(409, "Conflict: terminated by other getUpdates request")
-                wanted = [u for u in self._queue.values() if _wanted(u, params["allowed_updates"])]
+                every = (u for u in self._queue.values() if _wanted(u, params["allowed_updates"]))
+                batch = list(islice(every, params.get("limit", 100)))
                 left = until - asyncio.get_running_loop().time()
-                if wanted or left <= 0:
-                    batch = wanted[: params.get("limit", 100)]
+                if batch or left <= 0:
                     self.handed_out += [update["update_id"] for update in batch if "update_id" in update]
                     return batch
                 try:
@@ -339,7 +340,10 @@ def _failed(fault: Fault) -> web.Response:
     return web.json_response(body, status=fault.status)
 
 
+_DOCUMENTED = frozenset(kind.value for kind in UpdateType)
+
+
 def _wanted(update: Mapping[str, Any], allowed: list[str]) -> bool:
     """Telegram sends what was asked for; an update of no documented kind stands for one of a later API."""
-    documented = set(update) & {kind.value for kind in UpdateType}
+    documented = set(update) & _DOCUMENTED
     return not documented or bool(documented & set(allowed))
