@@ -14,10 +14,13 @@ from bot.model import Category, Matter
 from bot.nlu.text import words
 
 _CLEAR = 0.6  # probability from which a part counts as clear
+_SURELY_CHATTER = 0.85  # what is left aside must be no request for sure
 _CERTAIN = 0.85  # probability from which an article is asked for, whatever stands around it
 _WORDS = 3  # shorter parts say too little by themselves
 _REFERS = 5  # a short part with one of these words is about what stands beside it: "Was kostet das?"
-_REFERRING = re.compile(r"\b(?:das|dies|es|dafür|davon|dazu|that|this|it|those|one)\b", re.IGNORECASE)
+_REFERRING = re.compile(
+    r"\b(?i:das|dies|es|dafür|davon|dazu|that|this|it|those)\b(?!\s+[A-ZÄÖÜ])"
+)  # "Das Portal" is an article
 _CHATTER = frozenset({Category.SMALL_TALK, Category.OUT_OF_DOMAIN})  # around a request it is no matter of its own
 
 
@@ -52,7 +55,7 @@ def split(parts: Sequence[Judged], whole: Matter) -> list[tuple[int, ...]]:
 
 
 def _is_chatter(part: Judged) -> bool:
-    return part.matter.category in _CHATTER and part.matter.confidence >= _CLEAR
+    return part.matter.category in _CHATTER and part.matter.confidence >= _SURELY_CHATTER
 
 
 def _group(part: Judged) -> str | None:

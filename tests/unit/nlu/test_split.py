@@ -72,3 +72,15 @@ def test_what_is_not_clear_goes_with_its_neighbours() -> None:
 )
 def test_what_is_counted_off_is_read_item_by_item(message: str, pieces: int) -> None:
     assert len(read(message).pieces) == pieces
+
+
+def test_an_article_does_not_point_back() -> None:
+    fault = part("Das Portal stürzt ständig ab.", Category.ERROR_REPORT)
+    course = part("Wir möchten eine Schulung buchen.", Category.TRAINING)
+    assert split([fault, course], WHOLE) == [(0,), (1,)]
+
+
+def test_what_may_well_be_a_request_is_not_left_aside() -> None:
+    perhaps = part("the barcode reader swallows everything", Category.OUT_OF_DOMAIN, 0.7)
+    course = part("please train two new colleagues", Category.TRAINING)
+    assert split([perhaps, course], WHOLE) == [(0, 1)]
