@@ -1,4 +1,4 @@
-"""Slack: an app that is reached through Socket Mode.
+"""Slack: an app that is reached through Socket Mode or over HTTP.
 
 It must not know what is said, only how to carry it.
 """
