@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Literal
 from uuid import uuid4
 
+from markdown_it import MarkdownIt
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import HTML
 from prompt_toolkit.history import FileHistory
@@ -30,6 +31,8 @@ Format = Literal["rich", "plain", "json"]
 
 QUIT = ("/quit", "/exit", "/q")
 NEW = "/new"
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
 
 
 class TerminalAdapter:
@@ -138,7 +141,9 @@ class TerminalAdapter:
     def _show(self, text: str, lines: Sequence[str]) -> None:
         console = Console(file=self._target, highlight=False)
         console.print()
-        console.print(Padding(Markdown(text), (0, 2, 0, 2)))
+        markdown = Markdown(text)
+        markdown.parsed = _MARKDOWN.parse(text)  # Rich would take <i> for a tag, and leave it out
+        console.print(Padding(markdown, (0, 2, 0, 2)))
         for line in lines:
             console.print(f"  {line}", markup=False)
         for number, (label, _) in enumerate(self._buttons, 1):
