@@ -82,10 +82,13 @@ class Work:
         self.seconds = 0.0
         self.now: Counter[str] = Counter()
         self.most_at_once = 0
+        self.twice: list[str] = []
+        """Lanes that ran twice at the same time; what a handler raises, an engine takes for a fault that passes."""
 
     async def __call__(self, lane: str) -> timedelta | None:
-        assert self.now[lane] == 0, "the same lane runs twice at the same time"
         self.now[lane] += 1
+        if self.now[lane] > 1:
+            self.twice.append(lane)
         self.most_at_once = max(self.most_at_once, self.now.total())
         try:
             await asyncio.sleep(self.seconds)
@@ -122,6 +125,7 @@ async def test_the_same_lane_never_runs_twice_at_the_same_time_and_no_wake_up_in
             await asyncio.sleep(chance.choice((0, 0, 0.001)))
         await asyncio.sleep(0.01)
         await engine.settled()
+    assert work.twice == []
     assert 1 < work.most_at_once <= 3
     for lane, done in last.items():
         assert lane in work.done[done:], "a lane must run once more after it was last woken"
