@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -142,3 +143,18 @@ def store(database: TestDatabase) -> Store:
 def catalogue() -> Catalogue:
     """The catalogue that Firstline comes with."""
     return load(shipped_intents())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a test that is skipped has failed: a suite that cannot run must not look like one that passed.
+
+    What needs something from outside the project says so by naming the FIRSTLINE_ variable that would bring it.
+    """
+    report = yield
+    if os.environ.get("FIRSTLINE_REQUIRE_ALL") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if "FIRSTLINE_" not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} was skipped, and everything is required here: {reason}"
+    return report
