@@ -51,6 +51,8 @@ _PURPOSES: dict[Category, Purpose] = {
     Category.NOT_COVERED: "forward",
 }
 _PLAIN = frozenset({"error", "operation", "usage", "unsure", "unclear"})
+SURELY_FOREIGN = 0.95
+"""Probability below which something foreign, said while a ticket waits, may belong to it all the same."""
 PERHAPS = 0.25
 """Probability from which a message that is not understood may be a wish for a person."""
 _OF_ITS_OWN = frozenset(
@@ -268,6 +270,8 @@ def _joined(decision: Decision, case: Case) -> Decision:
         return Relay(decision.about, announce=True)
     if waiting and isinstance(decision, SmallTalk) and not_helped(text):
         return Relay(decision.about, announce=True)
+    if waiting and isinstance(decision, Decline) and decision.about.confidence < SURELY_FOREIGN:
+        return Relay(decision.about, announce=True)  # "please hurry, plants are dying" belongs to what is waiting
     if not isinstance(decision, OpenTicket | ClarifyDetails | ClarifyTopic) and not (
         isinstance(decision, Exclude) and decision.about.category is Category.NEGLIGENCE
     ):
