@@ -356,7 +356,13 @@ def _once_more(pending: Pending, alone: tuple[Decision, ...], text: str) -> Read
 
 
 def _something_else(decisions: tuple[Decision, ...], about: About, text: str) -> bool:
-    """Whether a text that begins like a yes goes on with another matter: "ok, then we would like ..." agrees to nothing."""
+    """Whether a text that begins like a yes goes on with another matter: "ok, then we would like ..." agrees to nothing.
+
+    A yes that is only said twice ("Ja, machen Sie das. Kosten gehen in Ordnung.") is a yes.
+    """
+    sentences = re.split(r"(?<=[.!])\s+", text.strip())
+    if len(sentences) > 1 and all((said := assent(sentence)) is not None and said.yes for sentence in sentences):
+        return False
     return len(text.split()) > LONGEST_YES and any(
         isinstance(d, Exclude | OpenTicket | Answer)
         and d.about.category not in (about.category, Category.NOT_COVERED, Category.HUMAN_REQUEST)
