@@ -75,6 +75,17 @@ def assent(text: str) -> Assent | None:
     return None
 
 
+_IN_SO_MANY_WORDS = re.compile(
+    r"\b(?:ja|jawohl|jep|yes|yep|einverstanden|zugestimmt|stimme zu|agree|agreed|consent|approved|genehmigt)\b",
+    re.IGNORECASE,
+)
+
+
+def yes_in_so_many_words(text: str) -> bool:
+    """Whether ``text`` has a word that only means yes; "ok" and "please" also open other sentences."""
+    return _IN_SO_MANY_WORDS.search(text) is not None
+
+
 def withdraws(text: str) -> bool:
     """Whether ``text`` takes back a consent given before, or forbids what it would allow."""
     return _WITHDRAWN.search(text) is not None or _FORBIDS.search(text) is not None

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from bot.agreement.customers import Level
 from bot.dialogue import actions
-from bot.dialogue.assent import assent
+from bot.dialogue.assent import assent, yes_in_so_many_words
 from bot.dialogue.cues import (
     asks_for_terms,
     contests,
@@ -355,6 +355,15 @@ def _once_more(pending: Pending, alone: tuple[Decision, ...], text: str) -> Read
     return Reading((AskConsent(more, replace(terms, passed_on=more.text), again, full=not same),))
 
 
+def _told_again(pending: Pending, alone: tuple[Decision, ...], text: str) -> bool:
+    """Whether the wish itself is told again. That it begins with "ok" or "please" makes no yes to its cost of it."""
+    about = about_of(pending)
+    if text.strip().casefold() == about.text.strip().casefold():
+        return True
+    wished = any(isinstance(d, Exclude) and d.about.category is about.category for d in alone)
+    return wished and len(text.split()) > LONGEST_YES and not yes_in_so_many_words(text)
+
+
 def _something_else(decisions: tuple[Decision, ...], about: About, text: str) -> bool:
     """Whether a text that begins like a yes goes on with another matter: "ok, then we would like ..." agrees to nothing.
 
@@ -399,6 +408,8 @@ def _consent(pending: Pending, case: Case) -> Reading:
         consent = Consent(terms, True, text, shown) if said and said.yes else None
         return Reading((OpenTicket(more, "workaround", consent=consent),))
     alone = on_prediction(case.turn.prediction, case.catalogue)
+    if _told_again(pending, alone, text) and (asked_for := _once_more(pending, alone, text)) is not None:
+        return asked_for
     if said is not None and said.yes and _something_else(alone, about, text):
         return Reading(alone, keep=True)
     if said is not None:

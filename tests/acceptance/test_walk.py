@@ -31,7 +31,7 @@ from tests.acceptance.walker import (
     Walker,
 )
 
-WALKS, STEPS = 40, 60
+WALKS, STEPS = 70, 60
 
 SETUPS: dict[str, dict[str, Any] | None] = {
     "nobody is on file": None,
