@@ -356,7 +356,7 @@ def _once_more(pending: Pending, alone: tuple[Decision, ...], text: str) -> Read
 
 
 def _told_again(pending: Pending, alone: tuple[Decision, ...], text: str) -> bool:
-    """Whether the wish itself is told again. That it begins with "ok" or "please" makes no yes to its cost of it."""
+    """Whether the wish itself is told again. That it begins with "ok" or "please" is no yes to its cost."""
     about = about_of(pending)
     if text.strip().casefold() == about.text.strip().casefold():
         return True
