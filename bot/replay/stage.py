@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.desk.customers import MAIL
@@ -30,6 +30,7 @@ from bot.model import (
     Ticket,
 )
 from bot.ports import Classifier, Receive
+from bot.running import App
 from bot.storage.events import Event
 
 CUSTOMER = Person("customer", "Customer")

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from bot import web
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
+from bot.running import App
 from bot.storage import tables
 from tests.adapters.platforms import until
 from tests.adapters.slack_platform import Slack

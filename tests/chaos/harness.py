@@ -21,12 +21,13 @@ from typing import Any, Literal
 
 import structlog
 
-from bot.bootstrap import App, build, now
+from bot.bootstrap import build, now
 from bot.catalogue.load import load
 from bot.config import Settings, shipped_intents
 from bot.desk.staff import TicketError
 from bot.model import Attachment, ChatRef, InboundMessage, Limits, OutboundMessage, Part, Person, Prediction
 from bot.ports import Receive
+from bot.running import App
 from bot.storage.files import Folder
 from tests.fakes import FakeClassifier, a_message
 

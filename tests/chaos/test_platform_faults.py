@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from adapters.telegram import TelegramAdapter
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
+from bot.running import App
 from bot.storage.files import Folder
 from tests.conftest import TestDatabase
 from tests.fakes import FakeClassifier

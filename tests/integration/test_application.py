@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.model import Limits
+from bot.running import App
 from tests.conftest import TestDatabase
 from tests.fakes import START, FakeAdapter, FakeClassifier, a_message
 from tests.integration.desk import until

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.desk.files import FileDesk
 from bot.model import Person, Ticket
+from bot.running import App
 from bot.storage.attachments import Filed
 from bot.storage.files import Folder
 from tests.adapters.platforms import Platform, until

@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.errors import SettingsError
+from bot.running import App
 from tests.conftest import TestDatabase
 from tests.fakes import FakeAdapter, FakeClassifier, a_message
 from tests.integration.desk import until

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.bootstrap import App, build
+from bot.bootstrap import build
 from bot.config import Settings
+from bot.running import App
 from bot.standing import Standing
 from tests.fakes import FakeAdapter, a_message
 from tests.integration.desk import until

@@ -1,0 +1,128 @@
+"""The joined application at work: started, watched over, stopped.
+
+It must not know how its parts were chosen, nor what messages mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from bot import web
+from bot.desk.receive import Receiver
+from bot.desk.staff import Desk
+from bot.desk.understand import Understanding
+from bot.engine import AnyEngine
+from bot.errors import DatabaseError, SettingsError
+from bot.ports import ChatAdapter
+from bot.reload import KnowledgeBase
+from bot.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+RESTART_AFTER = (1.0, 5.0, 30.0)
+"""Seconds before an adapter that fell over is started again; the last one is for all further times."""
+
+
+HEARTBEAT = 10.0
+"""Seconds between two signs of life."""
+
+
+@dataclass
+class App:
+    """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any."""
+
+    store: Store
+    engine: AnyEngine
+    understanding: Understanding
+    receiver: Receiver
+    desk: Desk
+    knowledge: KnowledgeBase
+    web: tuple[str, int]
+    adapters: dict[str, ChatAdapter] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """The worker, the delivery and the sweeper at work for the length of the block."""
+        block = asyncio.current_task()
+        assert block is not None
+
+        def fell(task: asyncio.Task[None]) -> None:
+            # These two guard themselves against every fault of their work; should one end all the same, nothing would be
+            # answered any more, so the process must not go on as if it were well.
+            if not task.cancelled() and task.exception() is not None:
+                log.critical("work_stopped", error=repr(task.exception()))
+                block.cancel()
+
+        # In the order in which they end: lanes under way may still ask to have something understood.
+        tasks = [asyncio.create_task(self.engine.run()), asyncio.create_task(self.understanding.run())]
+        for task in tasks:
+            task.add_done_callback(fell)
+        try:
+            await self.engine.sweep()
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def beat(self, path: Path) -> None:
+        """Show that the event loop turns and the database answers, for `firstline health`, until cancelled."""
+        while True:
+            try:
+                await self.store.ping()
+            except DatabaseError as error:
+                log.error("database_away", error=str(error))
+            else:
+                await asyncio.to_thread(path.touch)
+            await asyncio.sleep(HEARTBEAT)
+
+    async def run(self, heartbeat: Path) -> None:
+        """Run all adapters until a signal or a cancellation asks to stop. Raises SettingsError."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signal_ in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signal_, stop.set)
+        reloads: set[asyncio.Task[bool]] = set()  # keeps them from being collected
+
+        def reload() -> None:
+            task = loop.create_task(self.knowledge.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
+        routes = web.offered(self.adapters.values())
+        listening = web.bound(*self.web) if routes else None
+        async with self.working(), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
+            tasks.append(group.create_task(self.beat(heartbeat)))
+            tasks.append(group.create_task(self.knowledge.watch()))
+            if listening is not None:
+                tasks.append(group.create_task(web.serve(routes, listening)))
+            await stop.wait()
+            log.info("stopping")
+            for task in tasks:
+                task.cancel()
+
+    async def _keep_running(self, adapter: ChatAdapter) -> None:
+        """An adapter that falls over is started again: one platform's trouble must not stop the others."""
+        falls = 0
+        while True:
+            try:
+                await adapter.run(self.receiver)
+                return
+            except SettingsError as error:
+                log.error("adapter_cannot_run", adapter=adapter.name, error=str(error))
+                return
+            except Exception as error:
+                delay = RESTART_AFTER[min(falls, len(RESTART_AFTER) - 1)]
+                falls += 1
+                log.error("adapter_fell", adapter=adapter.name, error=repr(error), restart_in_seconds=delay)
+                await asyncio.sleep(delay)
