@@ -39,6 +39,8 @@ from bot.engine.elsewhere import ElsewhereEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, speakable
 from bot.model import Command
+from bot.operations.status import Insight, Status
+from bot.operations.watching import watching
 from bot.ports import ChatAdapter, Classifier, Clock, Files, Home
 from bot.reload import KnowledgeBase
 from bot.running import App
@@ -208,7 +210,9 @@ def _joined(
             *mail(settings),
         ]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
-    understanding = Understanding()
+    status = Status()
+    told = watching(settings, Insight(status, database, clock), tuple(by_name))
+    understanding = Understanding(told.observe)
     watch, habits = Watch(ladder(settings)), habits_of(settings)
 
     async def handle(lane: str) -> timedelta | None:
@@ -239,9 +243,10 @@ def _joined(
         default_language=settings.default_language,
         gather=Gathering(settings.identify, settings.patience, timedelta(days=settings.reopen_days)),
         watch=watch,
+        observe=told.observe,
     )
     clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language, watch)
-    delivery = Delivery(store, by_name, clock, random.Random())  # noqa: S311  (jitter is no secret)
+    delivery = Delivery(store, by_name, clock, random.Random(), told.observe)  # noqa: S311  (jitter is no secret)
     fetcher = Fetcher(
         store=store,
         engine=engine,
@@ -253,6 +258,7 @@ def _joined(
         default_language=settings.default_language,
         jitter=random.Random(),  # noqa: S311  (as above)
         watch=watch,
+        observe=told.observe,
     )
     desk = Desk(
         store,
@@ -265,7 +271,8 @@ def _joined(
         watch,
     )
     address = (settings.web_host, settings.web_port)
-    return App(store, engine, understanding, Receiver(store, engine, clock), desk, knowledge, address, by_name)
+    receiver = Receiver(store, engine, clock, told.observe)
+    return App(store, engine, understanding, receiver, desk, knowledge, address, by_name, status, told)
 
 
 def ladder(settings: Settings) -> Ladder:

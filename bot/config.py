@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     )
     web_host: str = Field(default="127.0.0.1", description="address that the web server listens on")
     web_port: int = Field(default=8080, ge=0, le=65535, description="its port")
+    operations_host: str = Field(
+        default="127.0.0.1", description="address that /healthz, /readyz and /metrics are served on"
+    )
+    operations_port: int | None = Field(default=None, ge=0, le=65535, description="its port; none: they are not served")
     slack_bot_token: SecretStr | None = Field(default=None, description="xoxb- token of the Slack app")
     slack_mode: Literal["socket", "http"] = Field(
         default="socket", description="whether a socket is held or Slack calls: socket, http"

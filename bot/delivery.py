@@ -14,6 +14,7 @@ import structlog
 
 from bot.errors import DeliveryError, FileGoneError, FilesError
 from bot.model import Author, Mode
+from bot.observing import Observe, Step, observed, tell, unobserved
 from bot.ports import CanFind, ChatAdapter, Clock
 from bot.storage.moves import move
 from bot.storage.outbox import Letter
@@ -41,6 +42,7 @@ class Delivery:
     adapters: Mapping[str, ChatAdapter]
     clock: Clock
     jitter: random.Random
+    observe: Observe = unobserved
 
     async def __call__(self, lane: str) -> timedelta | None:
         """Send the oldest message of the lane. Returns when to look again, None when nothing is left."""
@@ -48,7 +50,12 @@ class Delivery:
         if claimed is None or isinstance(claimed, timedelta):
             return claimed
         letter, adapter = claimed
-        log_ = log.bind(correlation=letter.correlation, lane=lane, letter=letter.id, attempt=letter.attempts)
+        with observed(self.observe, "deliver", adapter.name, correlation=letter.correlation) as step:
+            step.attempt = letter.attempts
+            return await self._sent(letter, adapter, step)
+
+    async def _sent(self, letter: Letter, adapter: ChatAdapter, step: Step) -> timedelta:
+        log_ = log.bind(correlation=letter.correlation, lane=letter.lane, letter=letter.id, attempt=letter.attempts)
         askable = isinstance(adapter, CanFind)
         try:
             platform_id = None
@@ -59,21 +66,22 @@ class Delivery:
                     raise DeliveryError("The platform does not say whether it has it.")
                 platform_id = await adapter.send(letter.part)
         except DeliveryError as error:
-            return await self._not_sent(letter, error, askable=askable)
+            return await self._not_sent(letter, error, step, askable=askable)
         except FilesError as error:
             # Files are read before anything is sent.
             gone = DeliveryError(str(error), permanent=isinstance(error, FileGoneError))
-            return await self._not_sent(letter, gone, askable=askable)
+            return await self._not_sent(letter, gone, step, askable=askable)
         except Exception as error:
             # An adapter that lets something else out cannot say whether it was sent: so it is uncertain.
             log_.error("send_broke", error=repr(error))
-            return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True), askable=askable)
+            return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True), step, askable=askable)
         async with self.store.transaction() as session:
             now = self.clock()
             settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
             pace = timedelta(seconds=adapter.limits.pace_in(letter.part.chat))
             if pace:
-                await session.outbox.hold(lane, now + pace)
+                await session.outbox.hold(letter.lane, now + pace)
+        step.outcome = "sent"
         log_.info("sent" if settled else "sent_twice")
         return pace
 
@@ -113,7 +121,9 @@ class Delivery:
             await session.outbox.mark_sending(letter, uncertain=uncertain)
             return replace(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain), adapter
 
-    async def _not_sent(self, letter: Letter, error: DeliveryError, *, askable: bool) -> timedelta:
+    async def _not_sent(self, letter: Letter, error: DeliveryError, step: Step, *, askable: bool) -> timedelta:
+        """Put it off or give it up; the step ends with which of the two it was."""
+        step.outcome = "put_off"
         now, uncertain = self.clock(), letter.uncertain + error.uncertain
         delay = self._delay(letter, error)
         if askable and error.uncertain:
@@ -128,11 +138,13 @@ class Delivery:
                 await session.outbox.settle(letter, state="pending", due_at=now, uncertain=uncertain, error=str(error))
                 return timedelta()
             if error.permanent or now - letter.created_at > GIVE_UP_AFTER:
+                step.outcome = "dead"
                 log_.error("send_failed_for_good")
                 await session.outbox.settle(letter, state="dead", error=str(error))
                 await self._event(session, letter, "unreachable" if error.unreachable else "send_failed", str(error))
                 return timedelta()
             if uncertain >= MAX_UNCERTAIN and not askable:
+                step.outcome = "uncertain"
                 log_.error("send_uncertain")
                 await session.outbox.settle(letter, state="uncertain", uncertain=uncertain, error=str(error))
                 await self._event(session, letter, "send_uncertain", str(error))
@@ -154,6 +166,8 @@ class Delivery:
         self, session: Session, letter: Letter, state: str, why: str, uncertain: int | None = None
     ) -> timedelta:
         await session.outbox.close(letter, state, why, uncertain=uncertain)
+        closed = Step("deliver", letter.part.chat.adapter, state, letter.correlation, attempt=letter.attempts)
+        session.after_commit(lambda: tell(self.observe, closed))
         log.info(f"letter_{state}", correlation=letter.correlation, letter=letter.id, why=why)
         return timedelta()
 

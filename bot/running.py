@@ -20,6 +20,8 @@ from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine import AnyEngine
 from bot.errors import DatabaseError, SettingsError
+from bot.operations.status import RUNS, Status
+from bot.operations.watching import Watching
 from bot.ports import ChatAdapter
 from bot.reload import KnowledgeBase
 from bot.storage.store import Store
@@ -36,7 +38,10 @@ HEARTBEAT = 10.0
 
 @dataclass
 class App:
-    """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any."""
+    """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any.
+
+    ``status`` says how its parts stand.
+    """
 
     store: Store
     engine: AnyEngine
@@ -46,6 +51,8 @@ class App:
     knowledge: KnowledgeBase
     web: tuple[str, int]
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
+    status: Status = field(default_factory=Status)
+    watching: Watching = field(default_factory=Watching)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -66,8 +73,10 @@ class App:
             task.add_done_callback(fell)
         try:
             await self.engine.sweep()
+            self.status.working = True
             yield
         finally:
+            self.status.working = False
             for task in tasks:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -97,32 +106,52 @@ class App:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
+        self.status.intake.update(dict.fromkeys(self.adapters, "has not begun"))
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
         routes = web.offered(self.adapters.values())
         listening = web.bound(*self.web) if routes else None
-        async with self.working(), asyncio.TaskGroup() as group:
+        async with self._told(), self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
             tasks.append(group.create_task(self.beat(heartbeat)))
             tasks.append(group.create_task(self.knowledge.watch()))
             if listening is not None:
                 tasks.append(group.create_task(web.serve(routes, listening)))
             await stop.wait()
+            self.status.stopping = True
             log.info("stopping")
             for task in tasks:
                 task.cancel()
+
+    @asynccontextmanager
+    async def _told(self) -> AsyncIterator[None]:
+        """Operators are answered from before the first message is taken until the last one is done."""
+        if self.watching.address is None:
+            yield
+            return
+        serving = asyncio.create_task(
+            web.serve(self.watching.routes, web.bound(*self.watching.address, setting="FIRSTLINE_OPERATIONS"))
+        )
+        try:
+            yield
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
     async def _keep_running(self, adapter: ChatAdapter) -> None:
         """An adapter that falls over is started again: one platform's trouble must not stop the others."""
         falls = 0
         while True:
+            self.status.intake[adapter.name] = RUNS
             try:
                 await adapter.run(self.receiver)
                 return
             except SettingsError as error:
                 log.error("adapter_cannot_run", adapter=adapter.name, error=str(error))
+                self.status.intake[adapter.name] = f"cannot run: {error}"
                 return
             except Exception as error:
                 delay = RESTART_AFTER[min(falls, len(RESTART_AFTER) - 1)]
                 falls += 1
                 log.error("adapter_fell", adapter=adapter.name, error=repr(error), restart_in_seconds=delay)
+                self.status.intake[adapter.name] = f"fell over ({type(error).__name__}), is started again"
                 await asyncio.sleep(delay)

@@ -66,13 +66,13 @@ async def serve(routes: Sequence[BaseRoute], listening: socket.socket) -> None:
         listening.close()
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, *, setting: str = "FIRSTLINE_WEB") -> socket.socket:
     """Take the port before anything else begins: uvicorn would end the process where it cannot. Raises SettingsError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise SettingsError(
-            f"The web server cannot listen on {host}:{port} ({error.strerror or error}): set FIRSTLINE_WEB_HOST to an "
-            "address of this machine and FIRSTLINE_WEB_PORT to a port that is free."
+            f"The web server cannot listen on {host}:{port} ({error.strerror or error}): set {setting}_HOST to an "
+            f"address of this machine and {setting}_PORT to a port that is free."
         ) from None

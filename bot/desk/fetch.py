@@ -23,6 +23,7 @@ from bot.errors import DeliveryError, FilesError
 from bot.files.contents import Inspector, RefusedError
 from bot.files.names import harmless
 from bot.model import Attachment, Author, Language, Mode, StaffAlert
+from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, Files, FileSource
 from bot.storage.attachments import ERASING, EXPECTED, FAILED, REFUSED, STORED, Filed
 from bot.storage.store import Session, Store
@@ -51,6 +52,7 @@ class Fetcher:
     default_language: Language
     jitter: random.Random
     watch: Watch = field(default_factory=Watch)
+    observe: Observe = unobserved
 
     async def __call__(self, lane: str) -> timedelta | None:
         """Fetch, or remove, one file. Returns when to try again, None when there is nothing left to do about it."""
@@ -66,18 +68,25 @@ class Fetcher:
         adapter = self.adapters.get(filed.adapter)
         if adapter is None:
             return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
+        with observed(self.observe, "fetch", filed.adapter) as step:
+            step.attempt = filed.attempts + 1
+            return await self._tried(filed, adapter, step)
+
+    async def _tried(self, filed: Filed, adapter: ChatAdapter, step: Step) -> timedelta | None:
         try:
             async with asyncio.timeout(WITHIN):
                 await self._fetch(filed, adapter)
+            step.outcome = STORED
         except RefusedError as error:
             await self._given_up(filed, REFUSED, error.reason, str(error))
+            step.outcome = REFUSED
         except DeliveryError as error:
-            return await self._not_fetched(filed, error)
+            return await self._not_fetched(filed, error, step)
         except (FilesError, TimeoutError) as error:
-            return await self._not_fetched(filed, DeliveryError(str(error) or "It took too long."))
+            return await self._not_fetched(filed, DeliveryError(str(error) or "It took too long."), step)
         except Exception as error:
             log.error("fetch_broke", attachment=filed.id, error=repr(error))
-            return await self._not_fetched(filed, DeliveryError(repr(error)))
+            return await self._not_fetched(filed, DeliveryError(repr(error)), step)
         return None
 
     async def _fetch(self, filed: Filed, adapter: ChatAdapter) -> None:
@@ -117,15 +126,17 @@ class Fetcher:
         if key not in {each.key for each in kept if each.state == STORED}:
             await self.files.remove(key)
 
-    async def _not_fetched(self, filed: Filed, error: DeliveryError) -> timedelta | None:
+    async def _not_fetched(self, filed: Filed, error: DeliveryError, step: Step) -> timedelta | None:
         now = self.clock()
         if error.permanent or now - filed.created_at > GIVE_UP_AFTER:
             await self._given_up(filed, FAILED, "failed", str(error))
+            step.outcome = FAILED
             return None
         ceiling = min(CAP, BASE * 2.0 ** min(filed.attempts, 16))
         delay = error.retry_after or max(ceiling * self.jitter.random(), timedelta(seconds=1))
         async with self.store.transaction() as session:
             await session.attachments.put_off(filed, str(error), now + delay)
+        step.outcome = "put_off"
         log.warning(
             "fetch_put_off", attachment=filed.id, attempt=filed.attempts + 1, error=str(error), again=delay.seconds
         )

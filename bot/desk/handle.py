@@ -39,6 +39,7 @@ from bot.dialogue.voice import Reply
 from bot.errors import ConflictError
 from bot.knowledge import Knowledge
 from bot.model import Author, Conversation, Language, Mode, Prediction, Priority, StaffAlert
+from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
 from bot.storage.inbox import Received
 from bot.storage.store import Session, Store
@@ -71,6 +72,7 @@ class Worker:
     default_language: Language
     gather: Gathering = field(default_factory=Gathering)
     watch: Watch = field(default_factory=Watch)
+    observe: Observe = unobserved
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
         """Handle one turn. Returns when to look again: at once after it, later while a burst lasts, None when all is handled."""
@@ -87,16 +89,26 @@ class Worker:
         if delay := self._not_yet(waiting):
             return delay
         burst = oldest(waiting)
-        log_ = log.bind(correlation=burst.rows[0].correlation, conversation=conversation_id)
+        first, *others = burst.rows
+        with observed(self.observe, "handle", conversation.chat.adapter, correlation=first.correlation) as step:
+            step.others, step.attempt = tuple(row.correlation for row in others), first.attempts + 1
+            return await self._turn(conversation, burst, step)
+
+    async def _turn(self, conversation: Conversation, burst: Burst, step: Step) -> timedelta:
+        log_ = log.bind(correlation=step.correlation, conversation=conversation.id)
         knowledge = self.knowledge()  # one pair for the whole turn, whatever is loaded meanwhile
         try:
             outcome = await self._handle(conversation, burst, knowledge)
         except ConflictError:
+            step.outcome = "overtaken"
             log_.info("turn_overtaken")  # somebody else changed the conversation: read it again and decide anew
         except Exception as error:
-            log_.warning("turn_failed", attempt=burst.rows[0].attempts + 1, error=repr(error))
-            return await self._failed(conversation, burst.rows[0])
+            log_.warning("turn_failed", attempt=step.attempt, error=repr(error))
+            delay = await self._failed(conversation, burst.rows[0])
+            step.outcome = "failed" if step.attempt < MAX_ATTEMPTS else "dead"
+            return delay
         else:
+            step.outcome = "handled"
             log_.info("turn_handled", messages=len(burst.rows), decisions=[d.kind for d in outcome.decisions])
         return timedelta()
 

@@ -14,7 +14,9 @@ import structlog
 from bot.desk.lanes import FETCH, HANDLE
 from bot.files.names import harmless
 from bot.model import ChatRef, InboundMessage
+from bot.observing import Observe, observed, unobserved
 from bot.ports import Clock, Engine
+from bot.storage.inbox import Accepted
 from bot.storage.moves import move
 from bot.storage.store import Store
 
@@ -26,6 +28,7 @@ class Receiver:
     store: Store
     engine: Engine
     clock: Clock
+    observe: Observe = unobserved
 
     async def __call__(self, message: InboundMessage) -> None:
         """Returns once the message is durable; a duplicate is a quiet success, and so is what was overheard where nobody talks to
@@ -37,10 +40,14 @@ class Receiver:
         if message.overheard and not await self._talking(message.chat):
             return
         # Shielded: a caller that is cancelled midway must not leave a half-open transaction behind that holds up all others.
-        conversation_id = await asyncio.shield(asyncio.create_task(self._stored(message)))
+        with observed(self.observe, "accept", message.chat.adapter) as step:
+            accepted = await asyncio.shield(asyncio.create_task(self._stored(message)))
+            step.outcome = "accepted" if accepted else "repeated"
+            step.correlation = accepted.correlation if accepted else None
         log.info(
-            "message_accepted" if conversation_id else "message_repeated",
-            conversation=conversation_id,
+            f"message_{step.outcome}",
+            conversation=accepted.conversation_id if accepted else None,
+            correlation=step.correlation,
             message=message.message_id,
             **_shape(message),
         )
@@ -54,18 +61,18 @@ class Receiver:
             await move(session.connection, old, chat_id, self.clock())
         log.info("chat_moved", adapter=old.adapter)
 
-    async def _stored(self, message: InboundMessage) -> str | None:
+    async def _stored(self, message: InboundMessage) -> Accepted | None:
         # From here on nobody ever sees the name that the sender has given a file.
         files = tuple(replace(file, name=harmless(file.name, file.media_type)) for file in message.attachments)
         message = replace(message, attachments=files)
         async with self.store.transaction() as session:
             now = self.clock()
-            conversation_id = await session.inbox.accept(message, now)
-            if conversation_id is not None:
-                for attachment in await session.attachments.expect(conversation_id, message, now):
+            accepted = await session.inbox.accept(message, now)
+            if accepted is not None:
+                for attachment in await session.attachments.expect(accepted.conversation_id, message, now):
                     await self.engine.wake(session, FETCH, str(attachment))
-                await self.engine.wake(session, HANDLE, conversation_id)
-        return conversation_id
+                await self.engine.wake(session, HANDLE, accepted.conversation_id)
+        return accepted
 
 
 def _shape(message: InboundMessage) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.model import Prediction
+from bot.observing import Observe, observed, unobserved
 from bot.ports import Classifier
 
 BATCH = 32
@@ -17,7 +18,8 @@ Waiting = tuple[Classifier, str, "asyncio.Future[Prediction]"]
 
 
 class Understanding:
-    def __init__(self) -> None:
+    def __init__(self, observe: Observe = unobserved) -> None:
+        self._observe = observe
         self._waiting: asyncio.Queue[Waiting] = asyncio.Queue()
 
     async def of(self, texts: Sequence[str], classifier: Classifier) -> list[Prediction]:
@@ -48,7 +50,9 @@ class Understanding:
 
     async def _classified(self, texts: list[str], classifier: Classifier) -> list[Prediction | Exception]:
         try:
-            predictions: list[Prediction | Exception] = list(await asyncio.to_thread(classifier.classify, texts))
+            with observed(self._observe, "classify") as step:
+                predictions: list[Prediction | Exception] = list(await asyncio.to_thread(classifier.classify, texts))
+                step.outcome = "classified"
             if len(predictions) != len(texts):
                 raise ValueError(f"{len(texts)} texts gave {len(predictions)} predictions")
             return predictions

@@ -46,21 +46,30 @@ class Kept:
     deleted_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Where a new message was put, and under which number everything that follows from it is found."""
+
+    conversation_id: str
+    correlation: str
+
+
 class Inbox:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def accept(self, message: InboundMessage, now: datetime) -> str | None:
-        """Store the message as the newest of its conversation and return the conversation's id; None for a duplicate.
+    async def accept(self, message: InboundMessage, now: datetime) -> Accepted | None:
+        """Store the message as the newest of its conversation; None for a duplicate.
 
         A duplicate uses up a sequence number all the same; gaps do no harm, a second row would.
         """
         conversation_id, seq = await Conversations(self._connection).next_seq(message.chat, now)
+        correlation = str(uuid4())
         row = {
             "conversation_id": conversation_id,
             "seq": seq,
             "identity": identity(message),
-            "correlation": str(uuid4()),
+            "correlation": correlation,
             "message": dump_message(message),
             "state": "new",
             "attempts": 0,
@@ -72,7 +81,7 @@ class Inbox:
             .on_conflict_do_nothing(index_elements=["identity"])
             .returning(_t.c.id)
         )
-        return conversation_id if stored.one_or_none() else None
+        return Accepted(conversation_id, correlation) if stored.one_or_none() else None
 
     async def open(self, conversation_id: str) -> tuple[Received, ...]:
         """What is still to be handled in this conversation, oldest first."""

@@ -20,6 +20,7 @@ from bot.storage.customers import Customers
 from bot.storage.database import Database
 from bot.storage.erasure import Erasure
 from bot.storage.events import Events
+from bot.storage.figures import Figures
 from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
@@ -45,6 +46,7 @@ class Session:
         self.attachments = Attachments(connection)
         self.staff = Staff(connection)
         self.erasure = Erasure(connection)
+        self.figures = Figures(connection)
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -25,9 +25,9 @@ Run = Callable[..., Result]
 async def run(database: TestDatabase, tmp_path: Path) -> Run:
     """Ticket HD-000001 is there, without files."""
     async with database.store().transaction() as session:
-        conversation = await session.inbox.accept(a_message(), START)
-        assert conversation is not None
-        ticket = NewTicket("k", conversation, "judge", None, None, Priority.NORMAL, "Drucker", {})
+        accepted = await session.inbox.accept(a_message(), START)
+        assert accepted is not None
+        ticket = NewTicket("k", accepted.conversation_id, "judge", None, None, Priority.NORMAL, "Drucker", {})
         await session.tickets.open(ticket, START)
     settings = {"FIRSTLINE_DATABASE_URL": database.url, "FIRSTLINE_DATA": str(tmp_path / "data"), "COLUMNS": "200"}
 

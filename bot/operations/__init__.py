@@ -1,0 +1,1 @@
+"""What whoever runs Firstline needs: probes, metrics, traces, a check-up, backups."""
