@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from bot import __version__, logs
 from bot.cli_customers import customers
+from bot.cli_dead import dead
 from bot.cli_doctor import doctor
 from bot.cli_files import files
 from bot.cli_incidents import incidents
@@ -32,7 +32,6 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A first-line support bot."
 )
 db = typer.Typer(no_args_is_help=True, help="The database: its version and its migrations.")
-letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled or delivered.")
 app.add_typer(intents, name="intents")
 app.add_typer(customers, name="customers")
 app.add_typer(doctor, name="doctor")
@@ -40,7 +39,7 @@ app.add_typer(db, name="db")
 app.add_typer(files, name="files")
 app.add_typer(tickets, name="tickets")
 app.add_typer(incidents, name="incidents")
-app.add_typer(letters, name="letters")
+app.add_typer(dead, name="dead")
 
 out = Console()
 Form = Annotated[str, typer.Option("--format", help="auto, rich, plain or json")]
@@ -209,48 +208,6 @@ def db_version() -> None:
             await database.close()
 
     _do(work())
-
-
-@letters.command("list")
-def letters_list(form: Annotated[Literal["rich", "json"], typer.Option("--format")] = "rich") -> None:
-    """Messages that could not be handled (in) or whose delivery failed or is uncertain (out)."""
-    from bot.desk.overview import letters_overview
-
-    async def work() -> None:
-        async with _store() as store:
-            rows = await letters_overview(store)
-        if form == "json":
-            out.print_json(data=rows)
-            return
-        table = Table("Way", "Number", "State", "Attempts", "Chat", "Error", "Text", box=None)
-        for row in rows:
-            table.add_row(
-                *(str(row[key] or "") for key in ("way", "number", "state", "attempts", "chat", "error", "text"))
-            )
-        out.print(table)
-
-    _do(work())
-
-
-@letters.command("retry")
-def letters_retry(number: Annotated[int, typer.Argument(help="number of an incoming dead letter")]) -> None:
-    """Let a message that could not be handled be handled anew by the running bot."""
-    from bot.desk.overview import retry_letter
-
-    async def work() -> None:
-        async with _store() as store:
-            found = await retry_letter(store, number)
-        if not found:
-            raise FirstlineError(f"There is no dead letter {number}; `firstline letters list` shows them.")
-        out.print(f"dead letter {number} will be handled anew", highlight=False)
-
-    _do(work())
-
-
-def _store() -> Any:
-    from bot.bootstrap import open_store
-
-    return open_store(Settings.load())
 
 
 def _do(work: Coroutine[Any, Any, None]) -> None:

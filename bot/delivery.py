@@ -62,7 +62,7 @@ class Delivery:
             if letter.uncertain and isinstance(adapter, CanFind):
                 platform_id, askable = await _found(adapter, letter)
             if platform_id is None:
-                if letter.uncertain >= MAX_UNCERTAIN and not askable:
+                if _spent(letter, letter.uncertain) and not askable:
                     raise DeliveryError("The platform does not say whether it has it.")
                 platform_id = await adapter.send(letter.part)
         except DeliveryError as error:
@@ -111,7 +111,7 @@ class Delivery:
             if letter.state == "sending":
                 # Whoever marked it is gone, or it would hold the lane: it may have been sent or not.
                 uncertain += 1
-                if (uncertain >= MAX_UNCERTAIN and not isinstance(adapter, CanFind)) or expired:
+                if (_spent(letter, uncertain) and not isinstance(adapter, CanFind)) or expired:
                     await self._event(session, letter, "send_uncertain", "interrupted while sending")
                     return await self._close(session, letter, "uncertain", "interrupted while sending", uncertain)
             elif letter.due_at > max(
@@ -137,13 +137,13 @@ class Delivery:
                 await move(session.connection, letter.part.chat, error.moved_to, now)
                 await session.outbox.settle(letter, state="pending", due_at=now, uncertain=uncertain, error=str(error))
                 return timedelta()
-            if error.permanent or now - letter.created_at > GIVE_UP_AFTER:
+            if error.permanent or now - (letter.retried_at or letter.created_at) > GIVE_UP_AFTER:
                 step.outcome = "dead"
                 log_.error("send_failed_for_good")
                 await session.outbox.settle(letter, state="dead", error=str(error))
                 await self._event(session, letter, "unreachable" if error.unreachable else "send_failed", str(error))
                 return timedelta()
-            if uncertain >= MAX_UNCERTAIN and not askable:
+            if _spent(letter, uncertain) and not askable:
                 step.outcome = "uncertain"
                 log_.error("send_uncertain")
                 await session.outbox.settle(letter, state="uncertain", uncertain=uncertain, error=str(error))
@@ -181,6 +181,10 @@ class Delivery:
             correlation=letter.correlation,
             data={"letter": letter.id, "error": error},
         )
+
+
+def _spent(letter: Letter, uncertain: int) -> bool:
+    return uncertain - letter.excused >= MAX_UNCERTAIN
 
 
 async def _found(adapter: CanFind, letter: Letter) -> tuple[str | None, bool]:

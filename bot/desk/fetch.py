@@ -128,7 +128,7 @@ class Fetcher:
 
     async def _not_fetched(self, filed: Filed, error: DeliveryError, step: Step) -> timedelta | None:
         now = self.clock()
-        if error.permanent or now - filed.created_at > GIVE_UP_AFTER:
+        if error.permanent or now - (filed.retried_at or filed.created_at) > GIVE_UP_AFTER:
             await self._given_up(filed, FAILED, "failed", str(error))
             step.outcome = FAILED
             return None
@@ -154,7 +154,8 @@ class Fetcher:
             if ticket is not None:
                 alert = StaffAlert("file_missing", ticket.number, to=concerned(ticket), text=filed.name)
                 await self.watch.alert(session, alert, conversation.id, self.clock())
-            if conversation.mode is not Mode.HUMAN:
+            # What people have put back and fails again is theirs: the customer has been told.
+            if conversation.mode is not Mode.HUMAN and filed.retried_at is None:
                 language = conversation.language or self.default_language
                 size = str(self.most >> 20)
                 address = await address_of(session, conversation)

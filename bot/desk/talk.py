@@ -41,7 +41,7 @@ def _incoming(kept: Kept, edited: set[str]) -> Said:
         mark = "edited"
     elif message.message_id in edited:
         mark = "replaced"
-    elif kept.state == "dead":
+    elif kept.state in ("dead", "dropped"):
         mark = "failed"
     shown = " ".join(filter(None, (text, f"[{files}]" if files else "")))
     return Said(kept.received.received_at, "customer", message.sender.name, shown, mark)

@@ -1,6 +1,7 @@
 """Attachments in the database: which files belong to which message and ticket, and what became of each. Their bytes are elsewhere.
 
-States: expected -> stored, refused (too large, empty), failed (could not be had); erasing -> erased, with the person.
+States: expected -> stored, refused (too large, empty), failed (could not be had), given up (by people); erasing -> erased, with
+the person.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bot.storage.inbox import identity
 _t, _inbox = tables.attachment, tables.inbox
 
 EXPECTED, STORED, REFUSED, FAILED = "expected", "stored", "refused", "failed"
-ERASING, ERASED = "erasing", "erased"
+GIVEN_UP, ERASING, ERASED = "given_up", "erasing", "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Filed:
     error: str | None
     created_at: datetime
     retry_at: datetime | None
+    settled_at: datetime | None
+    retried_at: datetime | None
 
     @property
     def key(self) -> str | None:
@@ -178,6 +181,21 @@ class Attachments:
             .values(attempts=filed.attempts + 1, error=storable(error), retry_at=retry_at)
         )
 
+    async def failed(self) -> tuple[Filed, ...]:
+        return await self._read(_t.c.state == FAILED)
+
+    async def revive(self, filed: Filed, now: datetime) -> bool:
+        """Let a file that could not be had be fetched anew; False when somebody else has decided about it meanwhile."""
+        return await self._unfail(filed, state=EXPECTED, attempts=0, retry_at=None, settled_at=None, retried_at=now)
+
+    async def give_up(self, filed: Filed) -> bool:
+        """A file that could not be had is not looked at any more; False when somebody else has decided about it meanwhile."""
+        return await self._unfail(filed, state=GIVEN_UP)
+
+    async def _unfail(self, filed: Filed, **values: Any) -> bool:
+        failed = (_t.c.id == filed.id, _t.c.state == FAILED)
+        return bool((await self._connection.execute(update(_t).where(*failed).values(**values))).rowcount)
+
     async def release(self, attachment_id: int, staff: str) -> None:
         await self._connection.execute(
             update(_t).where(_t.c.id == attachment_id).values(released_by=storable(staff)[:200])
@@ -243,4 +261,6 @@ def _filed(row: Row[Any]) -> Filed:
         error=row.error,
         created_at=row.created_at,
         retry_at=row.retry_at,
+        settled_at=row.settled_at,
+        retried_at=row.retried_at,
     )

@@ -17,6 +17,7 @@ from bot.model import Mode, TicketState
 from bot.storage import tables
 from bot.storage.attachments import Attachments
 from bot.storage.codec import dump_json, storable
+from bot.storage.outbox import FAILED, OPEN
 
 NOBODY = "erased"
 
@@ -172,7 +173,7 @@ class Erasure:
                 "text": "",
                 "sent_at": message["sent_at"],
             }
-            unseen = {"state": "handled", "handled_at": now} if row.state == "new" else {}
+            unseen = {"state": "handled", "handled_at": now} if row.state in ("new", "dead") else {}
             await self._connection.execute(
                 update(_inbox)
                 .where(_inbox.c.id == row.id)
@@ -181,7 +182,7 @@ class Erasure:
 
     async def _outgoing(self, which: ColumnElement[bool]) -> None:
         """What has not been sent yet is not sent any more."""
-        open_ = _outbox.c.state.in_(("pending", "sending"))
+        open_ = _outbox.c.state.in_((*OPEN, *FAILED))
         await self._connection.execute(update(_outbox).where(which, open_).values(state="dropped"))
         lanes = select(_outbox.c.lane).where(which)
         await self._connection.execute(delete(tables.lane).where(tables.lane.c.name.in_(lanes)))

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import tables
 from bot.storage.attachments import ERASING, EXPECTED, FAILED
+from bot.storage.outbox import FAILED as UNSENT
 from bot.storage.outbox import OPEN
 
 _conversation, _inbox, _outbox = tables.conversation, tables.inbox, tables.outbox
@@ -47,7 +48,7 @@ class Figures:
             "timers": (_conversation.c.adapter, _timer.c.due_at, _timer.c.due_at <= now),
             "fetch": (_attachment.c.adapter, _attachment.c.created_at, _attachment.c.state.in_((EXPECTED, ERASING))),
             "dead_inbox": (accepted, _inbox.c.handled_at, _inbox.c.state == "dead"),
-            "dead_outbox": (addressed, _outbox.c.created_at, _outbox.c.state.in_(("dead", "uncertain"))),
+            "dead_outbox": (addressed, _outbox.c.created_at, _outbox.c.state.in_(UNSENT)),
             "dead_fetch": (_attachment.c.adapter, _attachment.c.settled_at, _attachment.c.state == FAILED),
         }
         found = []

@@ -39,7 +39,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A message as it is kept for good; ``state`` is new, handled or dead."""
+    """A message as it is kept for good; ``state`` is new, handled, dead or, when people have given it up, dropped."""
 
     received: Received
     state: str
@@ -142,6 +142,15 @@ class Inbox:
     async def dead(self) -> tuple[Received, ...]:
         rows = await self._connection.execute(select(_t).where(_t.c.state == "dead").order_by(_t.c.id))
         return tuple(_received(row) for row in rows)
+
+    async def get(self, inbox_id: int) -> Kept | None:
+        row = await self._row(_t.c.id == inbox_id)
+        return None if row is None else Kept(_received(row), row.state, row.deleted_at)
+
+    async def give_up(self, inbox_id: int) -> bool:
+        """A dead letter is not looked at any more; False if there is none of this number."""
+        dead = (_t.c.id == inbox_id, _t.c.state == "dead")
+        return bool((await self._connection.execute(update(_t).where(*dead).values(state="dropped"))).rowcount)
 
     async def newest(self, count: int) -> tuple[Received, ...]:
         """The newest messages that have words, newest first; what a customer took away again is left out."""

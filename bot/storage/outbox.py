@@ -1,6 +1,6 @@
 """The outbox: what is to be sent, in the order of its lane, with what became of each send.
 
-States: pending -> sending -> sent; dropped (a person has taken over), dead (permanent), uncertain (perhaps sent, given up).
+States: pending -> sending -> sent; dropped (not sent any more), dead (permanent), uncertain (perhaps sent, given up).
 It must not know how anything is sent.
 """
 
@@ -20,6 +20,7 @@ from bot.storage.conversations import upsert
 
 _t = tables.outbox
 OPEN = ("pending", "sending")
+FAILED = ("dead", "uncertain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A row of the outbox. ``attempts`` counts sends, ``uncertain`` those of which nobody knows whether they arrived."""
+    """A row of the outbox. ``attempts`` counts sends, ``uncertain`` those of which nobody knows whether they arrived.
+
+    ``retried_at``: when people put it back; they know of ``excused`` of the uncertain sends and want it sent all the same.
+    """
 
     id: int
     lane: str
@@ -62,6 +66,9 @@ class Letter:
     due_at: datetime
     expires_at: datetime | None = None
     sent_at: datetime | None = None
+    secret: bool = False
+    retried_at: datetime | None = None
+    excused: int = 0
 
 
 _FORGET = {"payload": case((_t.c.secret == 1, literal({}, _t.c.payload.type)), else_=_t.c.payload)}
@@ -139,6 +146,22 @@ class Outbox:
             **_FORGET,
         )
 
+    async def get(self, letter_id: int) -> Letter | None:
+        row = (await self._connection.execute(select(_t).where(_t.c.id == letter_id))).one_or_none()
+        return None if row is None else _letter(row)
+
+    async def revive(self, letter: Letter, now: datetime, *, excused: int) -> bool:
+        """Put what failed for good back into its place in the lane; False when somebody else has settled it meanwhile."""
+        return await self._unfail(letter, state="pending", due_at=now, retried_at=now, excused=excused)
+
+    async def give_up(self, letter: Letter, why: str) -> bool:
+        """What failed for good is not looked at any more; False when somebody else has settled it meanwhile."""
+        return await self._unfail(letter, state="dropped", error=storable(why), **_FORGET)
+
+    async def _unfail(self, letter: Letter, **values: Any) -> bool:
+        failed = (_t.c.id == letter.id, _t.c.state.in_(FAILED), _t.c.attempts == letter.attempts)
+        return bool((await self._connection.execute(update(_t).where(*failed).values(**values))).rowcount)
+
     async def drop_bot(self, conversation_id: str, why: str) -> None:
         """What the bot has not begun to send in this conversation will not be sent."""
         await self._connection.execute(
@@ -202,4 +225,7 @@ def _letter(row: Row[Any]) -> Letter:
         due_at=row.due_at,
         expires_at=row.expires_at,
         sent_at=row.sent_at,
+        secret=bool(row.secret),
+        retried_at=row.retried_at,
+        excused=row.excused,
     )

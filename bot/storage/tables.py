@@ -103,6 +103,7 @@ inbox = Table(
     Column("handled_at", Moment),
     Column("deleted_at", Moment),
     UniqueConstraint("conversation_id", "seq"),
+    Index("ix_inbox_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
     Index(
         "ix_inbox_open",
         "conversation_id",
@@ -134,6 +135,14 @@ outbox = Table(
     Column("sent_at", Moment),
     Column("expires_at", Moment),
     Column("secret", Integer, nullable=False, server_default="0"),
+    Column("retried_at", Moment),
+    Column("excused", Integer, nullable=False, server_default="0"),
+    Index(
+        "ix_outbox_failed",
+        "id",
+        sqlite_where=text("state IN ('dead', 'uncertain')"),
+        postgresql_where=text("state IN ('dead', 'uncertain')"),
+    ),
     Index(
         "ix_outbox_open",
         "lane",
@@ -280,6 +289,7 @@ attachment = Table(
     Column("created_at", Moment, nullable=False),
     Column("retry_at", Moment),
     Column("settled_at", Moment),
+    Column("retried_at", Moment),
     Index(
         "ix_attachment_open",
         "id",

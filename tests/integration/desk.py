@@ -16,6 +16,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.delivery import Delivery
 from bot.desk.handle import Worker
 from bot.desk.lanes import DELIVER, HANDLE, waiting
+from bot.desk.letters import Letters
 from bot.desk.receive import Receiver
 from bot.desk.understand import Understanding
 from bot.knowledge import Knowledge
@@ -54,6 +55,11 @@ class Desk:
     work: Worker
     deliver: Delivery
     knowledge: Knowledge
+
+    @property
+    def dead(self) -> Letters:
+        """What people can do about what went wrong for good; the platforms here cannot be asked."""
+        return Letters(self.store, self.clock, lambda adapter: False)
 
     async def handle_all(self) -> None:
         """Let the worker go on until it is done, moving the clock over every pause that it asks for."""

@@ -20,7 +20,7 @@ from bot.config import Settings
 from bot.delivery import Delivery
 from bot.desk.customers import send_code
 from bot.desk.lanes import DELIVER
-from bot.desk.overview import letters_overview
+from bot.desk.letters import LetterError, Letters
 from bot.errors import DeliveryError, SettingsError
 from bot.model import Author, ChatRef, Language, Mode, Part, Person
 from bot.ports import ChatAdapter
@@ -134,9 +134,12 @@ async def test_the_record_names_the_mail_but_never_the_code(post: Post, mail: Fa
     assert await post.ask()
     await post.deliver(LANE)
     assert await post.state() == "dead"
-    (letter,) = await letters_overview(post.store)
-    assert letter["text"] == "Dein Bestätigungscode für den Helpdesk"
-    assert letter["chat"] == LANE
+    letters = Letters(post.store, post.clock, lambda adapter: False)
+    (letter,) = await letters.all()
+    assert letter.text == "Dein Bestätigungscode für den Helpdesk"
+    assert letter.chat == LANE
+    with pytest.raises(LetterError, match="secret"):
+        await letters.retry(letter.number, actor="cli")
     (tried,) = mail.tried
     (code,) = re.findall(r"\b\d{6}\b", tried)
     assert code not in await post.everything()

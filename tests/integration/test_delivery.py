@@ -10,7 +10,6 @@ import pytest
 
 from bot.catalogue.catalogue import Catalogue
 from bot.delivery import CAP, GIVE_UP_AFTER, Delivery
-from bot.desk.overview import letters_overview
 from bot.desk.staff import Desk as StaffDesk
 from bot.errors import DatabaseError, DeliveryError
 from bot.model import Author, ChatRef, Limits, Mode, Part, Person, Priority
@@ -154,8 +153,8 @@ async def test_what_can_never_arrive_is_put_aside_with_its_reason_and_the_chat_g
     (event,) = await desk.events(conversation_id)
     assert (event.kind, event.actor) == ("send_failed", "delivery")
     assert event.data["error"] == "Forbidden: bot was blocked by the user"
-    (shown,) = await letters_overview(desk.store)
-    assert (shown["way"], shown["state"], shown["text"]) == ("out", "dead", "1")
+    (shown,) = await desk.dead.all()
+    assert (shown.number, shown.state, shown.text) == ("out-1", "dead", "1")
 
 
 async def test_a_send_that_may_have_arrived_is_tried_once_more_and_counted(desk: Desk) -> None:
@@ -240,8 +239,8 @@ async def test_after_a_second_crash_it_is_left_alone_and_people_can_see_it(desk:
     await desk.deliver_all()
     assert await _states(desk) == [("1", "uncertain"), ("2", "sent")]
     assert [event.kind for event in await desk.events(conversation_id)] == ["send_uncertain"]
-    (shown,) = await letters_overview(desk.store)
-    assert (shown["state"], shown["text"]) == ("uncertain", "1")
+    (shown,) = await desk.dead.all()
+    assert (shown.state, shown.text) == ("uncertain", "1")
 
 
 async def test_every_send_whose_outcome_is_unknown_is_counted_the_last_one_too(desk: Desk) -> None:

@@ -450,3 +450,34 @@ async def test_staff_are_alerted_to_a_file_that_could_not_be_had(scene: Scene, c
     text = alert_text(StaffAlert("file_missing", ticket.number, text="fehler.log"), catalogue, "de")
     assert ticket.key in text
     assert "fehler.log" in text
+
+
+# --- what people put back ------------------------------------------------------------------------------
+
+
+async def test_a_file_that_was_given_up_is_fetched_anew_when_people_put_it_back(scene: Scene) -> None:
+    scene.platform.faults.append(DeliveryError("gone", permanent=True))
+    await scene.receive(LOG)
+    await scene.fetch_all()
+    (dead,) = await scene.desk.dead.all()
+    assert (dead.number, dead.state, dead.text, dead.reason) == ("file-1", "failed", "fehler.log", "gone")
+    scene.desk.clock.advance(2 * GIVE_UP_AFTER)
+    scene.platform.faults.append(DeliveryError("503"))
+    await scene.desk.dead.retry("file-1", actor="cli")
+    await scene.fetch_all()
+    (filed,) = await scene.all()
+    assert (filed.state, filed.attempts) == ("stored", 2)
+    assert await scene.desk.dead.all() == ()
+
+
+async def test_a_file_that_was_put_back_and_fails_again_is_not_told_to_the_customer_a_second_time(scene: Scene) -> None:
+    scene.platform.faults += [DeliveryError("gone", permanent=True)] * 2
+    await scene.receive(LOG)
+    await scene.fetch_all()
+    said = await scene.said()
+    await scene.desk.dead.retry("file-1", actor="cli")
+    await scene.fetch_all()
+    assert [dead.number for dead in await scene.desk.dead.all()] == ["file-1"]
+    assert await scene.said() == said
+    await scene.desk.dead.drop("file-1", actor="cli")
+    assert await scene.desk.dead.all() == ()

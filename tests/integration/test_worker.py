@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.handle import BACKOFF, MAX_ATTEMPTS
 from bot.desk.lanes import DELIVER
-from bot.desk.overview import letters_overview, retry_letter
+from bot.desk.letters import LetterError
 from bot.desk.turns import LONGEST_TURN
 from bot.model import Attachment, Mode, Priority, TicketState
 from bot.storage.store import Store
@@ -167,8 +169,9 @@ async def test_after_five_tries_a_person_gets_the_raw_text_and_the_customer_hear
     event, told = await desk.events(row.conversation_id)
     assert (event.kind, told.kind) == ("dead_letter", "staff_alert")
     assert "this text cannot be classified" in event.data["error"]
-    (shown,) = await letters_overview(desk.store)
-    assert (shown["way"], shown["error"]) == ("in", "ValueError: this text cannot be classified")
+    (shown,) = await desk.dead.all()
+    assert (shown.number, shown.ticket) == (f"in-{row.id}", ticket.key)
+    assert shown.reason == "ValueError: this text cannot be classified"
 
 
 async def test_the_lane_goes_on_after_a_dead_letter(desk: Desk) -> None:
@@ -208,19 +211,21 @@ async def test_a_dead_letter_that_is_put_back_is_handled_like_any_message(desk: 
     await desk.handle_all()
     desk.classifier.poison.clear()
     (row,) = await desk.inbox()
-    assert await retry_letter(desk.store, row.id)
-    assert not await retry_letter(desk.store, row.id)
-    assert not await retry_letter(desk.store, 4711)
+    await desk.dead.retry(f"in-{row.id}", actor="staff:kim")
+    for number in (f"in-{row.id}", "in-4711"):
+        with pytest.raises(LetterError, match="no dead letter"):
+            await desk.dead.retry(number, actor="staff:kim")
     await desk.handle_all()
     assert [row.state for row in await desk.inbox()] == ["handled"]
-    assert [event.kind for event in await desk.events(conversation_id)] == ["dead_letter", "staff_alert", "turn"]
+    *_, retried, turn = await desk.events(conversation_id)
+    assert (retried.kind, retried.actor, turn.kind) == ("letter_retried", "staff:kim", "turn")
 
 
 async def test_a_dead_letter_that_fails_again_after_it_was_put_back_does_not_block_its_conversation(desk: Desk) -> None:
     desk.classifier.poison.add("Gift")
     await desk.conversation_of(a_message("Gift"))
     await desk.handle_all()
-    assert await retry_letter(desk.store, (await desk.inbox())[0].id)
+    await desk.dead.retry(f"in-{(await desk.inbox())[0].id}", actor="cli")
     await desk.receive(a_message("Guten Tag"))
     await desk.handle_all()
     assert [row.state for row in await desk.inbox()] == ["dead", "handled"]
