@@ -79,7 +79,7 @@ async def build(
     async with contextlib.AsyncExitStack() as stack:
         path = database.url.database
         if database.is_sqlite and path and path != ":memory:":
-            stack.enter_context(_alone(Path(path)))
+            stack.enter_context(alone(Path(path)))
         stack.push_async_callback(database.close)
         if database.is_sqlite:
             await migrate.upgrade(database)
@@ -363,7 +363,7 @@ def _needed(secret: SecretStr | None, name: str) -> str:
 
 
 @contextmanager
-def _alone(database: Path) -> Iterator[None]:
+def alone(database: Path) -> Iterator[None]:
     """One process at a time works on an embedded database: lanes are kept apart in its memory."""
     path = database.with_suffix(".lock")
     with path.open("a+") as file:

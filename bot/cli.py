@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from bot import __version__, logs
+from bot.cli_backup import backup, restore
 from bot.cli_customers import customers
 from bot.cli_dead import dead
 from bot.cli_doctor import doctor
@@ -40,6 +41,8 @@ app.add_typer(files, name="files")
 app.add_typer(tickets, name="tickets")
 app.add_typer(incidents, name="incidents")
 app.add_typer(dead, name="dead")
+app.command()(backup)
+app.command()(restore)
 
 out = Console()
 Form = Annotated[str, typer.Option("--format", help="auto, rich, plain or json")]

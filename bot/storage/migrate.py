@@ -33,6 +33,12 @@ def newest() -> str:
     return head
 
 
+def known(revision: str) -> bool:
+    """Whether this program can bring a database of this revision up to the newest."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return any(script.revision == revision for script in scripts)
+
+
 async def current(database: Database) -> str | None:
     """The revision of the database; None for an empty one."""
     async with database.reading() as connection:
