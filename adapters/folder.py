@@ -32,6 +32,7 @@ class FolderAdapter:
     """``path`` has the folders ``in``, ``done``, ``unreadable`` and ``out``; ``every`` is how often it is looked at, in seconds."""
 
     name = "folder"
+    exclusive = True
     limits = Limits(text=100_000, buttons=20)
 
     def __init__(self, path: str, *, every: float | str = 0.5) -> None:

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 import adapters as adapters_registry
 from bot.catalogue.catalogue import Catalogue
 from bot.clockwork import Clockwork
-from bot.config import Settings
+from bot.config import ALL_ROLES, Settings
 from bot.delivery import Delivery
 from bot.desk.fetch import Fetcher
 from bot.desk.gather import Gathering
@@ -70,12 +70,17 @@ async def build(
     ``shared``: on PostgreSQL it takes its part in the work of all processes; else only this process wakes what it does.
     An embedded database is migrated here, another must be up to date. Raises SettingsError, CatalogueError, DatabaseError.
     """
+    database = Database(settings.resolved_database_url)
+    if database.is_sqlite and shared and settings.role_names != ALL_ROLES:
+        raise SettingsError(
+            f"FIRSTLINE_ROLES={settings.roles}: on an embedded database one process does everything. Leave the roles away, or "
+            "set FIRSTLINE_DATABASE_URL to a PostgreSQL, where any number of processes share the work."
+        )
     catalogue = catalogue or speakable(settings.intents)
     if classifier is None:
         knowledge = await asyncio.to_thread(Knowledge.trained, catalogue, settings)
     else:
         knowledge = Knowledge(catalogue, classifier)
-    database = Database(settings.resolved_database_url)
     async with contextlib.AsyncExitStack() as stack:
         path = database.url.database
         if database.is_sqlite and path and path != ":memory:":
@@ -230,8 +235,12 @@ def _joined(
     async def fetch(lane: str) -> timedelta | None:
         return await fetcher(lane)
 
-    handlers = {HANDLE: handle, DELIVER: deliver, CLOCK: ring, FETCH: fetch}
-    engine = chosen(database.url, handlers, sweep, shared=shared)
+    roles = settings.role_names if shared else ALL_ROLES
+    handlers = {
+        **({HANDLE: handle, CLOCK: ring, FETCH: fetch} if "worker" in roles else {}),
+        **({DELIVER: deliver} if "delivery" in roles else {}),
+    }
+    engine, leadership = chosen(database.url, handlers, sweep, adapters=by_name, shared=shared)
     worker = Worker(
         store=store,
         engine=engine,
@@ -272,7 +281,20 @@ def _joined(
     )
     address = (settings.web_host, settings.web_port)
     receiver = Receiver(store, engine, clock, told.observe)
-    return App(store, engine, understanding, receiver, desk, knowledge, address, by_name, status, told)
+    return App(
+        store,
+        engine,
+        leadership,
+        understanding,
+        receiver,
+        desk,
+        knowledge,
+        address,
+        by_name,
+        status,
+        told,
+        intake="intake" in roles,
+    )
 
 
 def ladder(settings: Settings) -> Ladder:

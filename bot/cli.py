@@ -73,12 +73,17 @@ def options(
 
 
 @app.command()
-def run() -> None:
+def run(
+    roles: Annotated[
+        str | None,
+        typer.Option(help="Parts of the work, as in intake,worker,delivery; else FIRSTLINE_ROLES, else all."),
+    ] = None,
+) -> None:
     """Run the chat adapters named in FIRSTLINE_ADAPTERS until stopped."""
     from bot.bootstrap import build
     from bot.errors import SettingsError
 
-    settings = Settings.load()
+    settings = Settings.load(**({} if roles is None else {"roles": roles}))
     logs.configure(settings.log_format, settings.log_level)
     if not settings.adapter_names:
         raise SettingsError(

@@ -21,7 +21,7 @@ from bot.desk.watch import CLOSE, PROMISE, SILENCE, SILENT, Watch, concerned
 from bot.dialogue.pending import overdue
 from bot.dialogue.speak import notice
 from bot.dialogue.voice import Reply, Voice
-from bot.errors import ConflictError
+from bot.errors import ConflictError, ElsewhereError
 from bot.knowledge import Knowledge
 from bot.model import Author, Conversation, Language, Mode, Priority, StaffAlert, Ticket, TicketState
 from bot.ports import ChatAdapter, Clock, Engine
@@ -47,11 +47,14 @@ class Clockwork:
         """Do what is due.
 
         What is due later is left to the sweeper: a lane that sleeps until then would oversleep what is set meanwhile.
+        Raises ElsewhereError.
         """
         now = self.clock()
         try:
             async with self.store.transaction() as session:
                 conversation = await session.conversations.get(conversation_id, lock=True)
+                if conversation.chat.adapter not in self.adapters:
+                    raise ElsewhereError(conversation.chat.adapter)
                 for timer in await session.timers.due(conversation_id, now):
                     await session.timers.cancel(timer.key)
                     conversation = await self._ring(session, conversation, timer, now)
@@ -60,9 +63,6 @@ class Clockwork:
         return None
 
     async def _ring(self, session: Session, conversation: Conversation, timer: Timer, now: datetime) -> Conversation:
-        if conversation.chat.adapter not in self.adapters:
-            await session.timers.set(replace(timer, due_at=now + timedelta(minutes=5)))
-            return conversation
         match timer.kind:
             case kind if kind == PENDING:
                 return await self._unanswered(session, conversation, now)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from dotenv import dotenv_values
-from pydantic import Field, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsError
@@ -25,6 +25,16 @@ def shipped_intents() -> Path:
     return packaged if packaged.is_dir() else ROOT.parent / "intents"
 
 
+Role = Literal["intake", "worker", "delivery"]
+"""A part of the work: taking messages from the platforms, handling them and all that follows from them, sending."""
+
+ALL_ROLES: frozenset[Role] = frozenset(get_args(Role))
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
 class Settings(BaseSettings):
     """Each field is the environment variable FIRSTLINE_<NAME>; a file ``.env`` in the working folder is read as well."""
 
@@ -34,6 +44,10 @@ class Settings(BaseSettings):
     intents: Path = Field(default_factory=shipped_intents, description="folder of the intent files")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     adapters: str = Field(default="", description="chat adapters to run, comma-separated: telegram, slack, folder")
+    roles: str = Field(
+        default=",".join(get_args(Role)),
+        description="which parts of the work this process does, comma-separated: intake, worker, delivery",
+    )
     files: str = Field(
         default="",
         description="where attachments are kept: a folder, or s3://bucket/folder; empty: files in the data folder",
@@ -132,7 +146,19 @@ class Settings(BaseSettings):
 
     @property
     def adapter_names(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.adapters.split(",") if name.strip())
+        return _names(self.adapters)
+
+    @property
+    def role_names(self) -> frozenset[Role]:
+        return frozenset(role for role in get_args(Role) if role in _names(self.roles))
+
+    @field_validator("roles")
+    @classmethod
+    def _known(cls, roles: str) -> str:
+        names = _names(roles)
+        if not names or not set(names) <= set(get_args(Role)):
+            raise ValueError(f"some of {', '.join(get_args(Role))}, separated by commas")
+        return roles
 
     @staticmethod
     def options(adapter: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.errors import DeliveryError, FileGoneError, FilesError
+from bot.errors import DeliveryError, ElsewhereError, FileGoneError, FilesError
 from bot.model import Author, Mode
 from bot.observing import Observe, Step, observed, tell, unobserved
 from bot.ports import CanFind, ChatAdapter, Clock
@@ -45,7 +45,7 @@ class Delivery:
     observe: Observe = unobserved
 
     async def __call__(self, lane: str) -> timedelta | None:
-        """Send the oldest message of the lane. Returns when to look again, None when nothing is left."""
+        """Send the oldest message of the lane. Returns when to look again, None when nothing is left. Raises ElsewhereError."""
         claimed = await self._claim(lane)
         if claimed is None or isinstance(claimed, timedelta):
             return claimed
@@ -103,7 +103,7 @@ class Delivery:
                 return await self._close(session, letter, "dropped", "too late to be of use")
             adapter = self.adapters.get(letter.part.chat.adapter)
             if adapter is None:
-                return CAP  # this process does not run that adapter; another may, or it comes back with the next start
+                raise ElsewhereError(letter.part.chat.adapter)
             uncertain = letter.uncertain
             free = await session.outbox.not_before(lane)
             if free is not None and free > now:

@@ -59,6 +59,14 @@ class DeliveryError(FirstlineError):
         self.uncertain = uncertain
 
 
+class ElsewhereError(FirstlineError):
+    """This process has no adapter for the chat; another process may have it. ``adapter``: its name."""
+
+    def __init__(self, adapter: str) -> None:
+        super().__init__(f"This process has no adapter {adapter!r}.")
+        self.adapter = adapter
+
+
 class FilesError(FirstlineError):
     """The place where files are kept cannot be used just now."""
 

@@ -75,6 +75,16 @@ class Reachable(Protocol):
 
 
 @runtime_checkable
+class Exclusive(Protocol):
+    """An adapter that may have to be run by one process at a time."""
+
+    @property
+    def exclusive(self) -> bool:
+        """Two that run would take messages away from each other; the others then wait until the one has ended."""
+        ...
+
+
+@runtime_checkable
 class ShowsWorking(Protocol):
     """An adapter that can show that a reply is being worked on."""
 
@@ -150,6 +160,17 @@ class Engine(Protocol):
 
     async def run(self) -> None:
         """Run the handlers until cancelled, for each (kind, lane) one at a time."""
+        ...
+
+
+class Leadership(Protocol):
+    """Lets one of several processes do what only one may do at a time."""
+
+    async def lead(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run ``work`` once no other process does what is called ``name``. Raises what it raises.
+
+        If another process may have come to lead meanwhile, ``work`` is cancelled, and begins anew when it can.
+        """
         ...
 
 

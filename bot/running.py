@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,10 +20,11 @@ from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
 from bot.engine import AnyEngine
+from bot.engine.ending import ended
 from bot.errors import DatabaseError, SettingsError
-from bot.operations.status import RUNS, Status
+from bot.operations.status import RUNS, WAITS, Status
 from bot.operations.watching import Watching
-from bot.ports import ChatAdapter
+from bot.ports import ChatAdapter, Exclusive, Leadership
 from bot.reload import KnowledgeBase
 from bot.storage.store import Store
 
@@ -32,6 +34,9 @@ RESTART_AFTER = (1.0, 5.0, 30.0)
 """Seconds before an adapter that fell over is started again; the last one is for all further times."""
 
 
+GRACE = 15.0
+"""Seconds that the intake may take to come to its end, until it is told once more."""
+
 HEARTBEAT = 10.0
 """Seconds between two signs of life."""
 
@@ -40,11 +45,13 @@ HEARTBEAT = 10.0
 class App:
     """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any.
 
-    ``status`` says how its parts stand.
+    ``status`` says how its parts stand. All adapters are there to render and to send with; ``intake`` says whether messages
+    are taken from them, too.
     """
 
     store: Store
     engine: AnyEngine
+    leadership: Leadership
     understanding: Understanding
     receiver: Receiver
     desk: Desk
@@ -53,6 +60,7 @@ class App:
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
     status: Status = field(default_factory=Status)
     watching: Watching = field(default_factory=Watching)
+    intake: bool = True
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -93,7 +101,10 @@ class App:
             await asyncio.sleep(HEARTBEAT)
 
     async def run(self, heartbeat: Path) -> None:
-        """Run all adapters until a signal or a cancellation asks to stop. Raises SettingsError."""
+        """Run until a signal or a cancellation asks to stop: first nothing more is taken, then what has begun is finished.
+
+        Raises SettingsError.
+        """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):
@@ -106,21 +117,23 @@ class App:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        self.status.intake.update(dict.fromkeys(self.adapters, "has not begun"))
         log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
-        routes = web.offered(self.adapters.values())
+        taken_from = tuple(self.adapters.values()) if self.intake else ()
+        self.status.intake.update({adapter.name: "has not begun" for adapter in taken_from})
+        routes = web.offered(taken_from)
         listening = web.bound(*self.web) if routes else None
         async with self._told(), self.working(), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._keep_running(adapter)) for adapter in self.adapters.values()]
+            tasks = [group.create_task(self._keep_running(adapter)) for adapter in taken_from]
             tasks.append(group.create_task(self.beat(heartbeat)))
             tasks.append(group.create_task(self.knowledge.watch()))
             if listening is not None:
                 tasks.append(group.create_task(web.serve(routes, listening)))
-            await stop.wait()
-            self.status.stopping = True
-            log.info("stopping")
-            for task in tasks:
-                task.cancel()
+            try:
+                await stop.wait()
+            finally:
+                self.status.stopping = True
+                log.info("stopping")
+                await ended(tasks, within=GRACE)
 
     @asynccontextmanager
     async def _told(self) -> AsyncIterator[None]:
@@ -137,13 +150,24 @@ class App:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
 
+    async def _take(self, adapter: ChatAdapter) -> None:
+        self.status.intake[adapter.name] = RUNS
+        try:
+            await adapter.run(self.receiver)
+        except BaseException:  # also the lead is lost in this way
+            self.status.intake[adapter.name] = WAITS
+            raise
+
     async def _keep_running(self, adapter: ChatAdapter) -> None:
         """An adapter that falls over is started again: one platform's trouble must not stop the others."""
         falls = 0
         while True:
-            self.status.intake[adapter.name] = RUNS
+            self.status.intake[adapter.name] = WAITS
             try:
-                await adapter.run(self.receiver)
+                if isinstance(adapter, Exclusive) and adapter.exclusive:
+                    await self.leadership.lead(adapter.name, partial(self._take, adapter))
+                else:
+                    await self._take(adapter)
                 return
             except SettingsError as error:
                 log.error("adapter_cannot_run", adapter=adapter.name, error=str(error))

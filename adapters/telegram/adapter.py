@@ -88,6 +88,11 @@ class TelegramAdapter:
         """Where Telegram calls; nothing when updates are fetched."""
         return () if self._called is None else (self._called[1].route,)
 
+    @property
+    def exclusive(self) -> bool:
+        """Telegram refuses one of two that fetch updates, but calls whichever process has the address."""
+        return self._called is None
+
     async def run(self, receive: Receive) -> None:
         """Take updates until cancelled. Raises SettingsError when Telegram does not accept the token or the address."""
         me = await self._insist(self._me)

@@ -19,7 +19,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.desk.saying import UnsayableError, address_of, say
 from bot.desk.watch import Watch, concerned
 from bot.dialogue.speak import notice
-from bot.errors import DeliveryError, FilesError
+from bot.errors import DeliveryError, ElsewhereError, FilesError
 from bot.files.contents import Inspector, RefusedError
 from bot.files.names import harmless
 from bot.model import Attachment, Author, Language, Mode, StaffAlert
@@ -33,7 +33,6 @@ log = structlog.get_logger(__name__)
 BASE = timedelta(seconds=5)
 CAP = timedelta(minutes=30)
 GIVE_UP_AFTER = timedelta(hours=24)
-ELSEWHERE = timedelta(minutes=5)
 WITHIN = 600.0
 """Seconds that one file may take."""
 
@@ -55,7 +54,10 @@ class Fetcher:
     observe: Observe = unobserved
 
     async def __call__(self, lane: str) -> timedelta | None:
-        """Fetch, or remove, one file. Returns when to try again, None when there is nothing left to do about it."""
+        """Fetch, or remove, one file. Returns when to try again, None when there is nothing left to do about it.
+
+        Raises ElsewhereError.
+        """
         async with self.store.snapshot() as session:
             filed = await session.attachments.get(int(lane))
         if filed is None or filed.state not in (EXPECTED, ERASING):
@@ -67,7 +69,7 @@ class Fetcher:
             return None
         adapter = self.adapters.get(filed.adapter)
         if adapter is None:
-            return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
+            raise ElsewhereError(filed.adapter)
         with observed(self.observe, "fetch", filed.adapter) as step:
             step.attempt = filed.attempts + 1
             return await self._tried(filed, adapter, step)

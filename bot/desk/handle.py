@@ -36,7 +36,7 @@ from bot.dialogue.situation import Situation
 from bot.dialogue.speak import notice, speak
 from bot.dialogue.turn import Edit, Outcome, Turn
 from bot.dialogue.voice import Reply
-from bot.errors import ConflictError
+from bot.errors import ConflictError, ElsewhereError
 from bot.knowledge import Knowledge
 from bot.model import Author, Conversation, Language, Mode, Prediction, Priority, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
@@ -49,7 +49,6 @@ log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 5
 BACKOFF = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
-ELSEWHERE = timedelta(minutes=5)
 
 _CODE = re.compile(r"(?<!\d)\d{3}[\s-]?\d{3}(?!\d)")
 
@@ -75,15 +74,18 @@ class Worker:
     observe: Observe = unobserved
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
-        """Handle one turn. Returns when to look again: at once after it, later while a burst lasts, None when all is handled."""
+        """Handle one turn. Returns when to look again: at once after it, later while a burst lasts, None when all is handled.
+
+        Raises ElsewhereError.
+        """
         async with self.store.snapshot() as session:
             waiting = await session.inbox.open(conversation_id)
             if not waiting:
                 return None
             conversation = await session.conversations.get(conversation_id)
-        if conversation.chat.adapter not in self.adapters:
-            return ELSEWHERE  # this process does not run that adapter; another does, or this one after its next start
-        adapter = self.adapters[conversation.chat.adapter]
+        adapter = self.adapters.get(conversation.chat.adapter)
+        if adapter is None:
+            raise ElsewhereError(conversation.chat.adapter)
         if isinstance(adapter, ShowsWorking) and conversation.mode is not Mode.HUMAN and not waiting[0].attempts:
             adapter.working(conversation.chat)
         if delay := self._not_yet(waiting):

@@ -13,21 +13,35 @@ from datetime import timedelta
 
 import structlog
 
+from bot.engine.ending import heed
+from bot.errors import ElsewhereError
 from bot.ports import Transaction
 
 Handler = Callable[[str], Awaitable[timedelta | None]]
-"""Does what waits in a lane; returns when to look again, or None when nothing is left."""
+"""Does what waits in a lane; returns when to look again, or None when nothing is left.
+
+Raises ElsewhereError, with nothing done, when this process cannot do it.
+"""
 
 Sweep = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
 """The (kind, lane) pairs that have something waiting."""
 
 SWEEP_EVERY = timedelta(seconds=5)
 AFTER_A_FAULT = timedelta(seconds=1)
+ELSEWHERE = timedelta(minutes=5)
+"""Until a lane is looked at again for which there is no adapter: it comes with another start, or runs in another process."""
 GRACE = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
 Lane = tuple[str, str]
+
+
+class OnlyProcess:
+    """Leads always: nothing else works on an embedded database."""
+
+    async def lead(self, _name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await work()
 
 
 class EmbeddedEngine:
@@ -68,6 +82,7 @@ class EmbeddedEngine:
                     await self.sweep()
                 except Exception as error:
                     log.warning("sweep_failed", error=repr(error))
+                heed()
                 await asyncio.sleep(self._sweep_every.total_seconds())
         finally:
             await self._stop()
@@ -116,6 +131,8 @@ class EmbeddedEngine:
         async with self._slots[kind]:
             try:
                 delay = await self._handlers[kind](name)
+            except ElsewhereError:
+                delay = ELSEWHERE
             except Exception as error:
                 log.warning("lane_failed", kind=kind, lane=name, error=repr(error))
                 delay = AFTER_A_FAULT

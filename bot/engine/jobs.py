@@ -17,7 +17,9 @@ from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback, get_channel_for_queues
 
 from bot.engine.embedded import Lane
+from bot.engine.ending import heed
 
+NOTICE = json.dumps({"type": "job_inserted", "job_id": 0})
 AGAIN_AFTER = 1.0
 """Seconds until the database is told once more."""
 
@@ -26,8 +28,8 @@ _FINISH = """
     WHERE id = %(id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker)s::bigint
 """
 _NEXT = """
-    SELECT pg_notify(%(channel)s, %(payload)s)
-    WHERE EXISTS (SELECT FROM procrastinate_jobs WHERE lock = %(lock)s AND status = 'todo')
+    SELECT pg_notify(%(channels)s || queue_name, %(payload)s) FROM procrastinate_jobs
+    WHERE lock = %(lock)s AND status = 'todo' ORDER BY priority DESC, id LIMIT 1
 """
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,7 @@ class Jobs(JobManager):
     def __init__(self, connector: PsycopgConnector) -> None:
         super().__init__(connector)
         self._news: Counter[tuple[str, ...]] = Counter()
+        self._workers: set[int] = set()
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
@@ -58,6 +61,25 @@ class Jobs(JobManager):
             if job is not None or self._news[key] == before:
                 return job
 
+    async def register_worker(self) -> int:
+        worker = await super().register_worker()
+        try:
+            heed()  # what comes after this listens for as long as nobody cancels it
+        except asyncio.CancelledError:
+            await self.unregister_worker(worker)
+            raise
+        self._workers.add(worker)
+        return worker
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        self._workers.discard(worker_id)
+        await super().unregister_worker(worker_id)
+
+    async def beat(self) -> None:
+        """Give a sign of life of all workers: one that was asked to stop gives none, but what it has begun is still its own."""
+        for worker in tuple(self._workers):
+            await self.update_heartbeat(worker)
+
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """Say that a job has ended until the database has heard it: else a process that lives would hold its lane for good.
 
@@ -69,7 +91,9 @@ class Jobs(JobManager):
             try:
                 await self.connector.execute_query_all_async(_FINISH, **ended)
                 if job.lock is not None:
-                    await self.connector.execute_query_async(_NEXT, lock=job.lock, **notice_to(job.queue))
+                    await self.connector.execute_query_async(
+                        _NEXT, lock=job.lock, channels=_channel(""), payload=NOTICE
+                    )
                 return
             except ConnectorException as error:
                 log.warning("database_away", error=repr(error.__cause__))
@@ -80,7 +104,16 @@ def lock_of(lane: Lane) -> str:
     return f"{lane[0]}:{lane[1]}"
 
 
+def queue_of(kind: str, adapter: str | None = None) -> str:
+    """Where lanes of this kind wait: for any process, or for one that has the adapter."""
+    return kind if adapter is None else f"{kind}@{adapter}"
+
+
 def notice_to(kind: str) -> dict[str, str]:
     """What workers of this kind listen for."""
-    (channel,) = get_channel_for_queues([kind])
-    return {"channel": channel, "payload": json.dumps({"type": "job_inserted", "job_id": 0})}
+    return {"channel": _channel(queue_of(kind)), "payload": NOTICE}
+
+
+def _channel(queue: str) -> str:
+    (channel,) = get_channel_for_queues([queue])
+    return channel

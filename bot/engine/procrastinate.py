@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +21,9 @@ from procrastinate.jobs import Status
 
 from bot.engine import wakeups
 from bot.engine.embedded import AFTER_A_FAULT, GRACE, SWEEP_EVERY, Handler, Lane, Sweep
-from bot.engine.jobs import Jobs, lock_of, notice_to
-from bot.errors import DatabaseError
+from bot.engine.ending import ended, heed
+from bot.engine.jobs import Jobs, lock_of, notice_to, queue_of
+from bot.errors import DatabaseError, ElsewhereError
 from bot.ports import Transaction
 
 HEARTBEAT = timedelta(seconds=1)
@@ -58,20 +59,24 @@ class ProcrastinateEngine:
         handlers: Mapping[str, Handler],
         sweep: Sweep,
         *,
+        adapters: Collection[str] = (),
         concurrency: int = 16,
         sweep_every: timedelta = SWEEP_EVERY,
     ) -> None:
-        """``address`` is a libpq URL; ``concurrency`` is how many lanes of one kind run at the same time in this process."""
+        """``address`` is a libpq URL. What has no handler here is done by other processes, and so is what was found to need an
+        adapter that is not among ``adapters``. ``concurrency`` is how many lanes of one kind run at the same time in this process.
+        """
         self._address = address
         self._handlers = handlers
         self._sweep = sweep
+        self._adapters = adapters
         self._concurrency = concurrency
         self._sweep_every = sweep_every
         self._connector = PsycopgConnector(
             conninfo=address, min_size=1, max_size=4 + 2 * len(handlers), timeout=PATIENCE.total_seconds()
         )
         self._app = App(connector=self._connector)
-        self._app.job_manager = Jobs(self._connector)
+        self._jobs = self._app.job_manager = Jobs(self._connector)
         self._app.task(name="work", queue="work")(self._work)
         self._app.task(name="ring", queue="work")(self._ring)
         self._ahead = timedelta()
@@ -87,9 +92,10 @@ class ProcrastinateEngine:
         """Make the tables of the wake-ups where they are missing, and hold connections. Raises DatabaseError."""
         await wakeups.prepare(self._address)
         with _translated():
-            await self._app.open_async()
             try:
+                await self._app.open_async()
                 await self._compare_clocks()
+                heed()
                 yield
             finally:
                 for nudge in self._nudges:
@@ -110,6 +116,8 @@ class ProcrastinateEngine:
     async def run(self) -> None:
         """Work until cancelled, whatever the database does meanwhile; lanes under way may then finish, for ten seconds."""
         self._stopping = False
+        # Outlives the workers, which give no sign of life while the last lanes finish: others would take these for abandoned.
+        alive = asyncio.create_task(self._again_and_again("heartbeat", HEARTBEAT, self._jobs.beat))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._notice_the_end())
@@ -119,6 +127,7 @@ class ProcrastinateEngine:
                     group.create_task(self._again_and_again("worker", AFTER_A_FAULT, self._worker, kind))
         finally:
             self._stopping = True
+            await ended((alive,), within=GRACE.total_seconds())
 
     async def _notice_the_end(self) -> None:
         """Workers tell nobody that they are asked to stop until their jobs have ended, but jobs must know."""
@@ -148,7 +157,7 @@ class ProcrastinateEngine:
 
     async def _worker(self, kind: str) -> None:
         await self._app.run_worker_async(
-            queues=[kind],
+            queues=[queue_of(kind), *(queue_of(kind, adapter) for adapter in self._adapters)],
             concurrency=self._concurrency,
             install_signal_handlers=False,
             delete_jobs="always",
@@ -160,6 +169,21 @@ class ProcrastinateEngine:
         log.warning("worker_stopped", kind=kind)  # a sign of life could not be given: the database is away
 
     async def _work(self, kind: str, lane: str) -> None:
+        try:
+            delay, adapter = await self._worked(kind, lane)
+        except asyncio.CancelledError:  # the time to finish has run out; others go on with it at once
+            delay, adapter = timedelta(), None
+        try:
+            if delay == timedelta():
+                await self._put((kind, lane), adapter)
+            elif delay is not None:
+                await self._put_off((kind, lane), delay)
+                self._nudge_later(kind, delay)
+        except ConnectorException as error:
+            log.warning("wake_up_lost", kind=kind, lane=lane, error=repr(error.__cause__))  # the sweeper finds it
+
+    async def _worked(self, kind: str, lane: str) -> tuple[timedelta | None, str | None]:
+        """Until there is nothing to do at once: when to look again, and which adapter the process needs that does."""
         with contextlib.suppress(ConnectorException):
             # Wake-ups that are there already are for what the handler is about to see.
             await self._connector.execute_query_async(_ABSORB, lock=lock_of((kind, lane)))
@@ -167,25 +191,22 @@ class ProcrastinateEngine:
         while delay == timedelta() and not self._stopping:
             try:
                 delay = await self._handlers[kind](lane)
+            except ElsewhereError as error:
+                return timedelta(), error.adapter
             except Exception as error:
                 log.warning("lane_failed", kind=kind, lane=lane, error=repr(error))
                 delay = AFTER_A_FAULT
-        try:
-            if delay == timedelta():
-                await self._put((kind, lane))
-            elif delay is not None:
-                await self._put_off((kind, lane), delay)
-                self._nudge_later(kind, delay)
-        except ConnectorException as error:
-            log.warning("wake_up_lost", kind=kind, lane=lane, error=repr(error.__cause__))  # the sweeper finds it
+        return delay, None
 
     async def _ring(self, kind: str, lane: str) -> None:
         await self._put((kind, lane))
 
-    async def _put(self, lane: Lane, connection: Any = None) -> None:
+    async def _put(self, lane: Lane, adapter: str | None = None, *, connection: Any = None) -> None:
+        """``adapter``: only a process that has it is to take the lane, which waits until there is one."""
         kind, name = lane
         # No queueing lock: a stalled job could then not be put back while another of its lane waits.
-        job = self._app.configure_task("work", queue=kind, lock=lock_of(lane), connection=connection)
+        queue = queue_of(kind, adapter)
+        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane), connection=connection)
         await job.defer_async(kind=kind, lane=name)
 
     async def _put_off(self, lane: Lane, delay: timedelta, connection: Any = None) -> None:
@@ -193,7 +214,8 @@ class ProcrastinateEngine:
         due = datetime.now(UTC) + self._ahead + delay
         # No lock: a job that is to run later would hold up its whole lane until then. Those of the same second are one.
         once = None if connection is not None else f"{kind}:{name}:{due.timestamp():.0f}"
-        job = self._app.configure_task("ring", queue=kind, schedule_at=due, queueing_lock=once, connection=connection)
+        queue = queue_of(kind)
+        job = self._app.configure_task("ring", queue=queue, schedule_at=due, queueing_lock=once, connection=connection)
         with contextlib.suppress(AlreadyEnqueued):
             await job.defer_async(kind=kind, lane=name)
 
@@ -240,6 +262,7 @@ class ProcrastinateEngine:
                 await work(*arguments)
             except Exception as error:
                 log.warning(f"{what}_failed", error=repr(error.__cause__ or error))
+            heed()
             await asyncio.sleep(every.total_seconds())
 
 

@@ -6,6 +6,7 @@ They need no migration, because nothing in them is worth keeping: the sweeper fi
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 import psycopg
 from procrastinate.schema import SchemaManager
@@ -45,23 +46,31 @@ _DROP = r"""
 
 async def prepare(address: str) -> None:
     """See to it that the tables are there and of the installed version of Procrastinate. Raises DatabaseError."""
-    wanted = f"{OURS}, Procrastinate {version('procrastinate')}"
     try:
-        async with await psycopg.AsyncConnection.connect(address) as connection:
-            await connection.execute(_LOCK)  # until the commit: several processes may start at the same time
-            found = await (await connection.execute(_FOUND)).fetchone()
-            if found is not None and found[0] == wanted:
-                return
-            if found is not None and not str(found[0]).startswith(OURS):
-                raise DatabaseError(
-                    "The database schema holds tables of Procrastinate that are not Firstline's. Give Firstline a schema of "
-                    "its own: FIRSTLINE_DATABASE_URL with ?options=-csearch_path%3Dfirstline at its end."
-                )
-            if found is not None:
-                await connection.execute(_DROP)
-            await connection.execute(SchemaManager.get_schema())
-            await connection.execute(
-                psycopg.sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(psycopg.sql.Literal(wanted))
-            )
+        connection = await psycopg.AsyncConnection.connect(address)
+        try:
+            async with connection:
+                await _prepare(connection)
+        finally:
+            await connection.close()  # which ``with`` leaves out when the commit is cancelled
     except psycopg.Error as error:
         raise DatabaseError(f"The tables of the wake-ups cannot be made: {error}") from error
+
+
+async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
+    wanted = f"{OURS}, Procrastinate {version('procrastinate')}"
+    await connection.execute(_LOCK)  # until the commit: several processes may start at the same time
+    found = await (await connection.execute(_FOUND)).fetchone()
+    if found is not None and found[0] == wanted:
+        return
+    if found is not None and not str(found[0]).startswith(OURS):
+        raise DatabaseError(
+            "The database schema holds tables of Procrastinate that are not Firstline's. Give Firstline a schema of "
+            "its own: FIRSTLINE_DATABASE_URL with ?options=-csearch_path%3Dfirstline at its end."
+        )
+    if found is not None:
+        await connection.execute(_DROP)
+    await connection.execute(SchemaManager.get_schema())
+    await connection.execute(
+        psycopg.sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(psycopg.sql.Literal(wanted))
+    )

@@ -13,11 +13,13 @@ from bot.storage.figures import Queue
 from bot.storage.store import Store
 
 RUNS = "runs"
+WAITS = "waits for its turn"
+"""Another process takes the messages, as only one may; when that one ends, this one does. It is as ready as one that runs."""
 
 
 @dataclass
 class Status:
-    """``intake`` says of each adapter ``RUNS`` or, in words, why it takes nothing just now; ``working``: turns, sends, timers."""
+    """``intake`` says of each adapter ``RUNS``, ``WAITS`` or, in words, why it takes nothing; ``working``: turns, sends, timers."""
 
     intake: dict[str, str] = field(default_factory=dict)
     working: bool = False
@@ -42,7 +44,7 @@ class Insight:
 
     async def unready(self) -> dict[str, str]:
         """By part, what keeps this process from taking and answering messages, in words; nothing when it is ready."""
-        found = {f"intake of {name}": said for name, said in self.status.intake.items() if said != RUNS}
+        found = {f"intake of {name}": said for name, said in self.status.intake.items() if said not in (RUNS, WAITS)}
         if self.status.stopping:
             found["process"] = "is stopping"
         elif not self.status.working:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from bot.errors import DatabaseError
+from bot.errors import DatabaseError, SettingsError
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that writes to the same file, unless the URL says otherwise (``?timeout=``)."""
@@ -35,7 +35,7 @@ class Database:
     """A database that is written by one connection (SQLite) or by a pool (PostgreSQL)."""
 
     def __init__(self, url: str) -> None:
-        """``url`` is a SQLAlchemy URL with an async driver: sqlite+aiosqlite or postgresql+psycopg."""
+        """``url`` is a SQLAlchemy URL with an async driver: sqlite+aiosqlite or postgresql+psycopg. Raises SettingsError."""
         parsed = make_url(url)
         self.url = parsed
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -43,7 +43,13 @@ class Database:
         if self.is_sqlite and not in_memory:
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         if not self.is_sqlite:
-            self._writer = create_async_engine(url, pool_size=10, max_overflow=0, pool_pre_ping=True)
+            try:
+                self._writer = create_async_engine(url, pool_size=10, max_overflow=0, pool_pre_ping=True)
+            except ModuleNotFoundError as error:
+                raise SettingsError(
+                    f"FIRSTLINE_DATABASE_URL needs the package {error.name!r}, which is not installed: "
+                    "pip install 'firstline[postgres]', or leave it unset for the embedded database."
+                ) from error
             self._reader = self._writer
         else:
             # One writing connection: SQLite has one write lock, and waiting in our own queue is fair where its busy loop is not.

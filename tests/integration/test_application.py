@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import running
 from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
@@ -27,13 +28,13 @@ async def _running(
 ) -> AsyncIterator[App]:
     settings = Settings(data=folder, database_url=database.url, burst_seconds=0)
     async with build(settings, adapters=[adapter], classifier=classifier, catalogue=catalogue) as app:
-        running = asyncio.create_task(app.run(folder / "heartbeat"))
+        task = asyncio.create_task(app.run(folder / "heartbeat"))
         try:
             yield app
         finally:
-            running.cancel()
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await running
+                await task
     assert adapter.closed
 
 
@@ -125,6 +126,25 @@ async def test_stopping_while_a_message_is_being_understood_is_quick_and_loses_n
     assert took < 3
 
 
+async def test_an_adapter_that_does_not_hear_that_it_is_to_stop_is_told_again(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "GRACE", 0.1)
+
+    class Deaf(FakeAdapter):
+        async def run(self, receive: object) -> None:
+            self.runs = True
+            for _ in range(3):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+            self.runs = False
+
+    adapter = Deaf()
+    async with _running(database, tmp_path, adapter, FakeClassifier(), catalogue):
+        await until(lambda: hasattr(adapter, "runs"))
+    assert not adapter.runs
+
+
 @pytest.mark.parametrize("fault", [RuntimeError("the socket is gone"), ConnectionResetError()], ids=repr)
 async def test_a_platform_that_breaks_does_not_stop_the_others(
     database: TestDatabase, tmp_path: Path, catalogue: Catalogue, fault: Exception
@@ -136,10 +156,10 @@ async def test_a_platform_that_breaks_does_not_stop_the_others(
     adapter, broken = FakeAdapter(), Broken("broken")
     settings = Settings(data=tmp_path, database_url=database.url, burst_seconds=0)
     async with build(settings, adapters=[broken, adapter], classifier=FakeClassifier(), catalogue=catalogue) as app:
-        running = asyncio.create_task(app.run(tmp_path / "heartbeat"))
+        task = asyncio.create_task(app.run(tmp_path / "heartbeat"))
         adapter.incoming.put_nowait(a_message("Guten Tag"))
         await until(lambda: len(adapter.sent) == 1)
-        assert not running.done()
-        running.cancel()
+        assert not task.done()
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await running
+            await task

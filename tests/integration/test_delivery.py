@@ -11,7 +11,7 @@ import pytest
 from bot.catalogue.catalogue import Catalogue
 from bot.delivery import CAP, GIVE_UP_AFTER, Delivery
 from bot.desk.staff import Desk as StaffDesk
-from bot.errors import DatabaseError, DeliveryError
+from bot.errors import DatabaseError, DeliveryError, ElsewhereError
 from bot.model import Author, ChatRef, Limits, Mode, Part, Person, Priority
 from bot.storage.store import Store
 from bot.storage.tickets import NewTicket
@@ -138,7 +138,8 @@ async def test_a_message_that_nobody_takes_for_a_day_is_given_up_and_the_chat_go
 async def test_a_message_of_a_platform_that_is_not_run_here_waits(desk: Desk, database: TestDatabase) -> None:
     await desk.post("1")
     elsewhere = Delivery(database.store(), by_name(FakeAdapter("other")), desk.clock, random.Random(1))
-    assert await elsewhere(LANE) == CAP
+    with pytest.raises(ElsewhereError):
+        await elsewhere(LANE)
     assert await _states(desk) == [("1", "pending")]
 
 

@@ -306,6 +306,19 @@ async def test_stopping_lets_work_under_way_finish_and_begins_none(engines: Engi
     assert {task.get_name() for task in asyncio.all_tasks()} - {asyncio.current_task().get_name()} == set()  # type: ignore[union-attr]  # we run in a task
 
 
+async def test_an_engine_stops_even_if_a_pool_of_connections_has_lost_its_cancellation(engines: Engines) -> None:
+    sweeping = asyncio.Event()
+
+    async def sweep() -> list[tuple[str, str]]:
+        sweeping.set()
+        with contextlib.suppress(asyncio.CancelledError):  # as asyncio.wait_for of Python 3.11 may
+            await asyncio.Event().wait()
+        return []
+
+    async with asyncio.timeout(10), running(engines({"k": Work()}, sweep)):
+        await sweeping.wait()
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_an_engine_can_be_started_anew(engines: Engines, times: int) -> None:
     work, tables = Work(), FakeTables()

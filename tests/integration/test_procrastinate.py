@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -10,9 +13,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from bot.engine import wakeups
+from bot.engine import procrastinate, wakeups
 from bot.engine.procrastinate import ProcrastinateEngine
-from bot.errors import DatabaseError
+from bot.errors import DatabaseError, ElsewhereError
 from tests.conftest import PostgresServer, TestDatabase, a_schema, libpq
 from tests.fakes import FakeTables
 from tests.integration.desk import until
@@ -178,3 +181,123 @@ async def test_a_database_that_cannot_be_reached_is_a_sentence() -> None:
     with pytest.raises(DatabaseError, match="wake-ups"):
         async with engine.opened():
             pass
+
+
+# --- processes that differ, and that end --------------------------------------------------------------
+
+
+class Lacking(Work):
+    """Work of a process without the adapter that all lanes need."""
+
+    async def __call__(self, lane: str) -> timedelta | None:
+        await super().__call__(lane)
+        raise ElsewhereError("slack")
+
+
+async def test_a_lane_for_another_process_is_handed_to_it_at_once(database: TestDatabase) -> None:
+    lacking, work, store = Lacking(), Work(), database.store()
+    first = _engine(database, lacking)
+    second = ProcrastinateEngine(libpq(database), {"k": work}, FakeTables(), adapters={"slack"})
+    lanes = [f"l{n}" for n in range(20)]
+    async with running(first), running(second):
+        for lane in lanes:
+            async with store.transaction() as session:
+                await first.wake(session, "k", lane)
+        await until(lambda: set(work.done) == set(lanes))
+        await first.settled()
+    assert set(Counter(lacking.done).values()) <= {1}, "it is asked once, not again and again"
+
+
+async def test_a_lane_for_a_process_that_is_not_there_yet_waits_for_it(database: TestDatabase) -> None:
+    lacking, work, store, tables = Lacking(), Work(), database.store(), FakeTables()
+    first = ProcrastinateEngine(libpq(database), {"k": lacking}, tables, sweep_every=timedelta(milliseconds=50))
+    second = ProcrastinateEngine(libpq(database), {"k": work}, FakeTables(), adapters={"slack"})
+    tables.waiting = {("k", "a")}
+    async with running(first):
+        await until(lambda: lacking.done == ["a"])
+        for _ in range(3):
+            async with store.transaction() as session:
+                await first.wake(session, "k", "a")
+        sweeps = tables.sweeps
+        await until(lambda: tables.sweeps > sweeps + 5)
+        assert lacking.done == ["a"], "nobody else is there, so it waits without being tried"
+        tables.waiting = set()
+        async with running(second):
+            await until(lambda: work.done == ["a"], within=5)
+            await second.settled()
+    assert lacking.done == ["a"]
+
+
+async def test_a_process_without_work_of_its_own_wakes_others_and_takes_none(database: TestDatabase) -> None:
+    work, store = Work(), database.store()
+    taker = ProcrastinateEngine(libpq(database), {}, FakeTables())
+    async with running(taker), running(_engine(database, work)):
+        async with store.transaction() as session:
+            await taker.wake(session, "k", "a")
+        await until(lambda: work.done == ["a"])
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are taken for dead after half a second."""
+    for name, seconds in (("HEARTBEAT", 0.1), ("STALLED", 0.5), ("RESCUE_EVERY", 0.1)):
+        monkeypatch.setattr(procrastinate, name, timedelta(seconds=seconds))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_a_process_that_is_asked_to_stop_is_still_finishing_is_not_taken_from_it(
+    database: TestDatabase,
+) -> None:
+    """Both share one ``Work``, which notes when a lane runs twice."""
+    work, store = Work(), database.store()
+    work.seconds = 2
+    first, second = _engine(database, work), _engine(database, work)
+    async with AsyncExitStack() as others:
+        async with running(first):
+            async with store.transaction() as session:
+                await first.wake(session, "k", "a")
+            await until(lambda: work.now["a"] == 1)
+            await others.enter_async_context(running(second))
+        assert work.done == ["a"]
+        await second.settled()
+    assert (work.done, work.twice) == (["a"], [])
+
+
+async def test_what_a_process_could_not_finish_in_time_is_gone_on_with_at_once_by_another(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procrastinate, "GRACE", timedelta(milliseconds=50))
+    stuck, work, store = Work(), Work(), database.store()
+    stuck.seconds = 60
+    never = timedelta(hours=1)
+    first = ProcrastinateEngine(libpq(database), {"k": stuck}, FakeTables(), sweep_every=never)
+    second = ProcrastinateEngine(libpq(database), {"k": work}, FakeTables(), sweep_every=never)
+    async with running(first):
+        async with store.transaction() as session:
+            await first.wake(session, "k", "a")
+        await until(lambda: stuck.now["a"] == 1)
+    assert stuck.done == []
+    async with running(second):
+        await until(lambda: work.done == ["a"], within=4)
+        await second.settled()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_stopping_at_any_moment_of_the_start_leaves_no_connection_open(database: TestDatabase, seed: int) -> None:
+    chance = random.Random(seed)
+    name = f"started-{seed}"
+    address = f"{libpq(database)}&application_name={name}"
+    await wakeups.prepare(address)
+
+    async def a_life() -> None:
+        async with running(ProcrastinateEngine(address, {"k": Work(), "l": Work()}, FakeTables())):
+            await asyncio.sleep(60)
+
+    for _ in range(8):
+        life = asyncio.create_task(a_life())
+        await asyncio.sleep(chance.uniform(0, 0.15))
+        life.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await life
+    await asyncio.sleep(0.2)  # for the server to notice
+    assert await _execute(database, f"SELECT pid, query FROM pg_stat_activity WHERE application_name = '{name}'") == []

@@ -11,6 +11,7 @@ from bot.desk.handle import BACKOFF, MAX_ATTEMPTS
 from bot.desk.lanes import DELIVER
 from bot.desk.letters import LetterError
 from bot.desk.turns import LONGEST_TURN
+from bot.errors import ElsewhereError
 from bot.model import Attachment, Mode, Priority, TicketState
 from bot.storage.store import Store
 from tests.conftest import TestDatabase
@@ -247,8 +248,8 @@ async def test_messages_of_a_platform_that_this_process_does_not_run_wait_for_on
     conversation_id = await desk.conversation_of(a_message("Guten Tag"))
     desk.clock.advance(BURST)
     async with a_desk(database.store(), catalogue, adapter=FakeAdapter("terminal"), clock=desk.clock) as terminal:
-        delay = await terminal.work(conversation_id)
-    assert delay
+        with pytest.raises(ElsewhereError):
+            await terminal.work(conversation_id)
     assert [(row.state, row.attempts) for row in await desk.inbox()] == [("new", 0)]
     await desk.handle_all()
     assert len(await desk.letters()) == 1
