@@ -104,6 +104,10 @@ class MailAdapter:
         await asyncio.to_thread(_hand_in, self._server, self._address, to, message.as_bytes())
         return str(message["Message-ID"])
 
+    async def greet(self) -> None:
+        """Log in at the server and leave again, to see whether it would take mail. Raises DeliveryError."""
+        await asyncio.to_thread(_greeted, self._server)
+
     async def close(self) -> None:
         """Every mail has a connection of its own."""
 
@@ -151,11 +155,7 @@ def _line(text: str) -> str:
 
 def _hand_in(server: _Server, sender: str, to: str, message: bytes) -> None:
     """Raises DeliveryError: this is the one place where the failures of SMTP become ours."""
-    try:
-        client = _connected(server)
-    except (OSError, smtplib.SMTPException) as error:
-        # The set-up is wrong or the server is away; neither is the mail's fault, so it keeps until that is mended.
-        raise DeliveryError(f"the mail server did not let us in: {_words(error)}") from error
+    client = _let_in(server)
     try:
         _envelope(client, sender, to)
         code, answer = client.data(message)
@@ -169,6 +169,21 @@ def _hand_in(server: _Server, sender: str, to: str, message: bytes) -> None:
         raise DeliveryError(f"the mail server fell silent: {_words(error)}", uncertain=True) from error
     finally:
         client.close()
+
+
+def _greeted(server: _Server) -> None:
+    client = _let_in(server)
+    with contextlib.suppress(OSError, smtplib.SMTPException):
+        client.quit()
+    client.close()
+
+
+def _let_in(server: _Server) -> smtplib.SMTP:
+    try:
+        return _connected(server)
+    except (OSError, smtplib.SMTPException) as error:
+        # The set-up is wrong or the server is away; neither is the mail's fault, so it keeps until that is mended.
+        raise DeliveryError(f"the mail server did not let us in: {_words(error)}") from error
 
 
 def _connected(server: _Server) -> smtplib.SMTP:

@@ -6,6 +6,7 @@ It must not know what the settings are used for.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self, get_args
@@ -170,6 +171,16 @@ class Settings(BaseSettings):
             for name, value in known.items()
             if name.startswith(prefix) and value
         }
+
+    @classmethod
+    def unread(cls, adapters: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """What is set under our prefix and read by nobody, and all names that would be; ``adapters`` are those that there are."""
+        known = tuple(f"FIRSTLINE_{name}".upper() for name in cls.model_fields)
+        free = [f"FIRSTLINE_{name}_".upper() for name in adapters]
+        free = [prefix for prefix in free if not any(name.startswith(prefix) for name in known)]  # see options()
+        found = {**dotenv_values(".env"), **os.environ}
+        wrong = [n for n in found if n.startswith("FIRSTLINE_") and n not in known and not n.startswith(tuple(free))]
+        return dict.fromkeys(sorted(wrong), known)
 
     @classmethod
     def load(cls, **overrides: object) -> Self:

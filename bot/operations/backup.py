@@ -18,7 +18,7 @@ from bot import __version__
 from bot.operations.archive import DATABASE, FILES, FORMAT, ArchiveError, Manifest, unpack, writing
 from bot.storage import copies, migrate
 from bot.storage.database import Database
-from bot.storage.files import KEY, PIECE
+from bot.storage.files import KEY, PIECE, UNFINISHED
 
 GAP = 1000
 
@@ -119,7 +119,7 @@ def _refuse_to_overwrite(place: Place) -> None:
         raise ArchiveError(
             f"There is a database already: {place.database}. Restore into an empty folder (FIRSTLINE_DATA), or move it away."
         )
-    if place.files is not None and place.files.is_dir() and any(place.files.iterdir()):
+    if place.files is not None and place.files.is_dir() and {*place.files.iterdir()} - {place.files / UNFINISHED}:
         raise ArchiveError(f"There are files already: {place.files}. Move the folder away, or set FIRSTLINE_FILES.")
 
 

@@ -216,7 +216,7 @@ async def test_the_command_says_it_in_words_and_fails_when_something_is_wrong(
         settings.setenv(f"FIRSTLINE_SLACK_{name}", value)
     good = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "slack", "--channel", "C1"])
     assert good.exit_code == 0, good.output
-    assert "ok The bot is in #hilfe." in good.output
+    assert "ok      The bot is in #hilfe." in good.output
     bad = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "slack", "--channel", "C9", "--format", "json"])
     assert bad.exit_code == 1
     [error] = [finding for finding in json.loads(bad.output) if finding["level"] == "error"]
