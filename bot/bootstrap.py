@@ -99,6 +99,7 @@ async def build(
             files or open_files(settings),
             shared=shared,
         )
+        stack.push_async_callback(asyncio.to_thread, application.watching.close)
         await stack.enter_async_context(application.engine.opened())
         try:
             yield application

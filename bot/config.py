@@ -172,6 +172,17 @@ class Settings(BaseSettings):
             if name.startswith(prefix) and value
         }
 
+    @staticmethod
+    def trace_exporters() -> tuple[str, ...]:
+        """Where traces go, by OpenTelemetry's own variables: the names that exporters are registered under; none by default."""
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            return ()
+        endpoint = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{which}") for which in ("ENDPOINT", "TRACES_ENDPOINT"))
+        names = [name.strip() for name in (os.environ.get("OTEL_TRACES_EXPORTER") or "otlp" * endpoint).split(",")]
+        asked = (os.environ.get(f"OTEL_EXPORTER_OTLP_{which}PROTOCOL") for which in ("TRACES_", ""))
+        otlp = "otlp_proto_grpc" if next(filter(None, asked), "") == "grpc" else "otlp_proto_http"
+        return tuple(otlp if name == "otlp" else name for name in names if name not in ("", "none"))
+
     @classmethod
     def unread(cls, adapters: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """What is set under our prefix and read by nobody, and all names that would be; ``adapters`` are those that there are."""
