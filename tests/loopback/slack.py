@@ -10,15 +10,17 @@ import itertools
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
+from tests.loopback.journal import Journal
 from tests.loopback.slack_blocks import Refusal, check_blocks, check_escapes, check_metadata, check_view
 from tests.loopback.slack_http import Caller
 from tests.loopback.slack_methods import METHODS, check_arguments, decoded
@@ -75,6 +77,12 @@ class LoopbackSlack:
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     deaf: bool = False  # accepts sockets and never says a word
+    pick: Callable[[Sequence[web.WebSocketResponse]], web.WebSocketResponse] = itemgetter(-1)
+    """Which of several sockets gets an event."""
+    latency: float = 0.0
+    """Seconds between doing what a call asks for and answering it."""
+    journal: Journal = field(default_factory=Journal)
+    """Every new message that was to be shown, also what was refused."""
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -152,10 +160,12 @@ class LoopbackSlack:
         self.calls.append((method, params))
         fault = self.faults[method].popleft() if self.faults[method] else Fault()
         if fault.drop:
+            self._note(method, params, fault, stored=False)
             assert request.transport is not None
             request.transport.close()
             return web.Response()
         if fault.status:
+            self._note(method, params, fault, stored=False)
             return _failed(fault)
         try:
             if method in METHODS and not json_:
@@ -165,12 +175,18 @@ class LoopbackSlack:
             answer = self._do(method, params, request.headers.get("Authorization", "").removeprefix("Bearer "))
         except Refusal as refusal:
             answer = {"ok": False, "error": str(refusal)}
+        self._note(method, params, fault, stored="error" not in answer)
+        await asyncio.sleep(self.latency)
         if fault.hang:
             await self._release.wait()
         if fault.cut:
             assert request.transport is not None
             request.transport.close()
         return web.json_response({"ok": True, **answer}, headers={"x-oauth-scopes": ",".join(sorted(self.scopes))})
+
+    def _note(self, method: str, params: Mapping[str, Any], fault: Fault, *, stored: bool) -> None:
+        if method == "chat.postMessage":
+            self.journal.note(params.get("channel"), params.get("text"), fault, stored=stored)
 
     def _do(self, method: str, params: dict[str, Any], token: str) -> dict[str, Any]:
         if method not in METHODS:
@@ -337,7 +353,7 @@ class LoopbackSlack:
     async def _socket(self) -> web.WebSocketResponse:
         async with self._connected:
             await self._connected.wait_for(lambda: bool(self.sockets))
-            return self.sockets[-1]
+            return self.pick(self.sockets)
 
     async def _call(self, caller: Caller, name: str, payload: Any, kind: str) -> None:
         async with self._line:  # one after the other, or they would overtake each other already on the way

@@ -19,6 +19,7 @@ from telegram.constants import ChatAction, UpdateType
 
 from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
+from tests.loopback.journal import Journal
 from tests.loopback.telegram_markup import Refusal, check_keyboard, visible
 from tests.loopback.telegram_methods import checked
 from tests.loopback.telegram_webhook import Webhook
@@ -49,6 +50,10 @@ class LoopbackTelegram:
     confirmed: list[int] = field(default_factory=list)
     handed_out: list[int] = field(default_factory=list)
     faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    latency: float = 0.0
+    """Seconds between doing what a call asks for and answering it."""
+    journal: Journal = field(default_factory=Journal)
+    """Every new message that was to be shown, also what was refused."""
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -105,23 +110,35 @@ class LoopbackTelegram:
         self.calls.append((method, params))
         fault = self.faults[method].popleft() if self.faults[method] else Fault()
         if fault.drop:
+            self._note(method, params, fault, stored=False)
             assert request.transport is not None
             request.transport.close()
             return web.Response()
         if fault.status:
+            self._note(method, params, fault, stored=False)
             return _failed(fault)
         try:
             if request.match_info["token"] != self.token:
                 raise Refusal(401, "Unauthorized")
             result = await self._do(method, checked(method, params))
         except Refusal as refusal:
+            self._note(method, params, fault, stored=False)
             body: dict[str, Any] = {"ok": False, "error_code": refusal.status, "description": refusal.description}
             return web.json_response(
                 body | ({"parameters": refusal.parameters} if refusal.parameters else {}), status=refusal.status
             )
+        self._note(method, params, fault, stored=True)
+        await asyncio.sleep(self.latency)
         if fault.hang:
             await self._release.wait()
+        if fault.cut:
+            assert request.transport is not None
+            request.transport.close()
         return web.json_response({"ok": True, "result": result})
+
+    def _note(self, method: str, params: Mapping[str, Any], fault: Fault, *, stored: bool) -> None:
+        if method == "sendMessage":
+            self.journal.note(params.get("chat_id"), params.get("text"), fault, stored=stored)
 
     async def _do(self, method: str, params: dict[str, Any]) -> object:
         match method:

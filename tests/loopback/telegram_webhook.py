@@ -16,6 +16,7 @@ import aiohttp
 from tests.loopback.telegram_markup import Refusal
 
 PAUSE = 0.02  # seconds before an update is brought again; Telegram takes its time
+PATIENCE = aiohttp.ClientTimeout(total=10)  # for one call
 
 
 class Webhook:
@@ -68,7 +69,7 @@ class Webhook:
         return info
 
     async def run(self) -> None:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(timeout=PATIENCE) as session:
             while True:
                 waiting = [n for n, update in self._queue.items() if self._wanted(update, self.allowed)]
                 if not self.url or not waiting:
@@ -90,7 +91,7 @@ class Webhook:
         try:
             async with session.post(target, json=update, headers=headers) as answer:
                 return answer.status
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return 0
 
     def _drop(self, params: Mapping[str, Any]) -> None:
