@@ -219,7 +219,8 @@ def _show(sections: Sequence[Section], form: str) -> None:
         rows = [({"section": title} if title else {}) | asdict(finding) for title, finding in found]
         typer.echo(json.dumps(rows, ensure_ascii=False))
     elif len(sections) > 1:
-        out.print(f"\n{levels['error']} errors, {levels['warning']} warnings", highlight=False)
+        counts = [f"{levels[level]} {level}{'s' * (levels[level] != 1)}" for level in ("error", "warning")]
+        out.print(f"\n{', '.join(counts)}", highlight=False)
     if levels["error"]:
         raise typer.Exit(1)
 

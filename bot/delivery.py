@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import DeliveryError, ElsewhereError, FileGoneError, FilesError
+from bot.logs import told
 from bot.model import Author, Mode
 from bot.observing import Observe, Step, observed, tell, unobserved
 from bot.ports import CanFind, ChatAdapter, Clock
@@ -73,7 +74,7 @@ class Delivery:
             return await self._not_sent(letter, gone, step, askable=askable)
         except Exception as error:
             # An adapter that lets something else out cannot say whether it was sent: so it is uncertain.
-            log_.error("send_broke", error=repr(error))
+            log_.error("send_broke", error=told(error))
             return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True), step, askable=askable)
         async with self.store.transaction() as session:
             now = self.clock()

@@ -8,15 +8,22 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 
+from bot.errors import FirstlineError
+
 SECRETS = re.compile(r"\b(xox[a-z]-[\w-]+|xapp-[\w-]+|\d{6,}:[\w-]{30,})")
 """Tokens of Slack and Telegram wherever they turn up, for example in the address of a failed request."""
 
-NOISY = ("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp", "alembic", "asyncio", "procrastinate")
+NOISY = (
+    *("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp"),
+    *("alembic", "asyncio", "procrastinate", "uvicorn", "opentelemetry", "urllib3"),
+)
 
 
 def configure(form: Literal["console", "json"], level: str) -> None:
@@ -50,6 +57,18 @@ def configure(form: Literal["console", "json"], level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     # It prints answers that it cannot read, which may hold what a customer wrote.
     logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
+
+
+def told(error: BaseException) -> str:
+    """What may be logged of an error: its words if they are ours or the machine's, else only its kind and where it came about.
+
+    Libraries quote what they cannot read, and that may be what a customer wrote.
+    """
+    if isinstance(error, FirstlineError | OSError):
+        return f"{type(error).__name__}: {error}"
+    passed = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(passed[-1].filename).name}:{passed[-1].lineno}" if passed else ""
+    return type(error).__name__ + place
 
 
 def without_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -47,10 +47,15 @@ def unobserved(step: Step) -> None:
 
 @contextmanager
 def observed(observe: Observe, kind: Kind, adapter: str = "", *, correlation: str | None = None) -> Iterator[Step]:
-    """A step for the length of the block. Left by an exception it ``broke``, unless the block has said otherwise."""
+    """A step for the length of the block. Left by an exception it ``broke``, unless the block has said otherwise.
+
+    Whatever is logged in it, here or in a library, names the correlation.
+    """
     step, started = Step(kind, adapter, correlation=correlation), time.perf_counter()
+    known = {} if correlation is None else {"correlation": correlation}
     try:
-        yield step
+        with structlog.contextvars.bound_contextvars(**known):
+            yield step
     except asyncio.CancelledError:
         step.outcome = "stopped"
         raise

@@ -22,6 +22,7 @@ from bot.dialogue.speak import notice
 from bot.errors import DeliveryError, ElsewhereError, FilesError
 from bot.files.contents import Inspector, RefusedError
 from bot.files.names import harmless
+from bot.logs import told
 from bot.model import Attachment, Author, Language, Mode, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, Files, FileSource
@@ -87,7 +88,7 @@ class Fetcher:
         except (FilesError, TimeoutError) as error:
             return await self._not_fetched(filed, DeliveryError(str(error) or "It took too long."), step)
         except Exception as error:
-            log.error("fetch_broke", attachment=filed.id, error=repr(error))
+            log.error("fetch_broke", attachment=filed.id, error=told(error))
             return await self._not_fetched(filed, DeliveryError(repr(error)), step)
         return None
 

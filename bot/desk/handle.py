@@ -38,6 +38,7 @@ from bot.dialogue.turn import Edit, Outcome, Turn
 from bot.dialogue.voice import Reply
 from bot.errors import ConflictError, ElsewhereError
 from bot.knowledge import Knowledge
+from bot.logs import told
 from bot.model import Author, Conversation, Language, Mode, Prediction, Priority, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
@@ -105,7 +106,7 @@ class Worker:
             step.outcome = "overtaken"
             log_.info("turn_overtaken")  # somebody else changed the conversation: read it again and decide anew
         except Exception as error:
-            log_.warning("turn_failed", attempt=step.attempt, error=repr(error))
+            log_.warning("turn_failed", attempt=step.attempt, error=told(error))
             delay = await self._failed(conversation, burst.rows[0])
             step.outcome = "failed" if step.attempt < MAX_ATTEMPTS else "dead"
             return delay

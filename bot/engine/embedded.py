@@ -15,6 +15,7 @@ import structlog
 
 from bot.engine.ending import heed
 from bot.errors import ElsewhereError
+from bot.logs import told
 from bot.ports import Transaction
 
 Handler = Callable[[str], Awaitable[timedelta | None]]
@@ -134,7 +135,7 @@ class EmbeddedEngine:
             except ElsewhereError:
                 delay = ELSEWHERE
             except Exception as error:
-                log.warning("lane_failed", kind=kind, lane=name, error=repr(error))
+                log.warning("lane_failed", kind=kind, lane=name, error=told(error))
                 delay = AFTER_A_FAULT
         if delay is None:
             return

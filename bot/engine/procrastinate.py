@@ -24,6 +24,7 @@ from bot.engine.embedded import AFTER_A_FAULT, GRACE, SWEEP_EVERY, Handler, Lane
 from bot.engine.ending import ended, heed
 from bot.engine.jobs import Jobs, lock_of, notice_to, queue_of
 from bot.errors import DatabaseError, ElsewhereError
+from bot.logs import told
 from bot.ports import Transaction
 
 HEARTBEAT = timedelta(seconds=1)
@@ -194,7 +195,7 @@ class ProcrastinateEngine:
             except ElsewhereError as error:
                 return timedelta(), error.adapter
             except Exception as error:
-                log.warning("lane_failed", kind=kind, lane=lane, error=repr(error))
+                log.warning("lane_failed", kind=kind, lane=lane, error=told(error))
                 delay = AFTER_A_FAULT
         return delay, None
 

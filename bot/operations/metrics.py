@@ -10,7 +10,15 @@ from collections import Counter as Sums
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -45,6 +53,8 @@ class Metrics:
 
     def __init__(self, insight: Insight, adapters: Sequence[str]) -> None:
         """``adapters`` are those that appear from the start, so that a rule finds a zero and not nothing."""
+        # When a counter began is of no use to anybody here, and would double the page.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
         self._insight = insight
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)

@@ -170,7 +170,8 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise DatabaseError(f"The database refused: {type(error.orig).__name__}: {error.orig}") from error
+        said = str(error.orig).partition("\n")[0]  # what follows are details, which may hold a whole row
+        raise DatabaseError(f"The database refused: {type(error.orig).__name__}: {said}") from error
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseError(f"The database cannot be used: {type(error).__name__}: {error}") from error
 

@@ -74,7 +74,7 @@ async def test_people_read_it_in_sections_with_a_sum(look: Look, tmp_path: Path)
     result = await to_thread(CliRunner().invoke, app, ["doctor"], env={"FIRSTLINE_DATA": str(tmp_path / "data")})
     assert result.exit_code == 0
     assert "\nDatabase\nnote    There is no database" in result.output
-    assert "0 errors, 1 warnings" in result.output
+    assert "0 errors, 1 warning" in result.output
 
 
 # --- settings -----------------------------------------------------------------------------------------
