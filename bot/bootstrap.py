@@ -28,7 +28,7 @@ from bot.desk.habits import Habits
 from bot.desk.handle import Worker
 from bot.desk.home import HomePage
 from bot.desk.ladder import Ladder
-from bot.desk.lanes import CLOCK, DELIVER, FETCH, HANDLE, waiting
+from bot.desk.lanes import CLOCK, DELIVER, FETCH, HANDLE, TELL, waiting
 from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
@@ -43,11 +43,15 @@ from bot.operations.status import Insight, Status
 from bot.operations.watching import watching
 from bot.ports import ChatAdapter, Classifier, Clock, Files, Home
 from bot.reload import KnowledgeBase
+from bot.room.listen import Room
+from bot.room.places import Places, Roster, place
+from bot.room.roster import read_roster
+from bot.room.tell import Teller
 from bot.running import App
 from bot.storage import migrate
 from bot.storage.database import Database
 from bot.storage.files import Folder
-from bot.storage.store import Store
+from bot.storage.store import Session, Store
 
 
 def now() -> datetime:
@@ -218,7 +222,12 @@ def _joined(
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     status = Status()
     told = watching(settings, Insight(status, database, clock), tuple(by_name))
+    places = places_of(settings, by_name)
     understanding = Understanding(told.observe)
+
+    def in_force() -> Catalogue:
+        return knowledge.in_force.catalogue
+
     watch, habits = Watch(ladder(settings)), habits_of(settings)
 
     async def handle(lane: str) -> timedelta | None:
@@ -228,7 +237,7 @@ def _joined(
         return await delivery(lane)
 
     async def sweep() -> list[tuple[str, str]]:
-        return await waiting(store, clock())
+        return await waiting(store, clock(), staffed=places.main is not None)
 
     async def ring(lane: str) -> timedelta | None:
         return await clockwork(lane)
@@ -236,12 +245,32 @@ def _joined(
     async def fetch(lane: str) -> timedelta | None:
         return await fetcher(lane)
 
+    async def tell(conversation_id: str) -> timedelta | None:
+        return await teller(conversation_id)
+
+    async def heed(session: Session, conversation_id: str) -> None:
+        await engine.wake(session, TELL, conversation_id)
+
     roles = settings.role_names if shared else ALL_ROLES
     handlers = {
-        **({HANDLE: handle, CLOCK: ring, FETCH: fetch} if "worker" in roles else {}),
+        **({HANDLE: handle, CLOCK: ring, FETCH: fetch, TELL: tell} if "worker" in roles else {}),
         **({DELIVER: deliver} if "delivery" in roles else {}),
     }
     engine, leadership = chosen(database.url, handlers, sweep, adapters=by_name, shared=shared)
+    desk = Desk(
+        store,
+        engine,
+        by_name,
+        in_force,
+        clock,
+        settings.default_language,
+        habits,
+        watch,
+    )
+    room = Room(store, engine, by_name, desk, in_force, clock, places, settings.staff_language)
+    teller = Teller(store, engine, by_name, in_force, clock, places, settings.staff_language)
+    if places.main is not None:
+        store.heed = heed
     worker = Worker(
         store=store,
         engine=engine,
@@ -254,9 +283,10 @@ def _joined(
         gather=Gathering(settings.identify, settings.patience, timedelta(days=settings.reopen_days)),
         watch=watch,
         observe=told.observe,
+        room=room,
     )
     clockwork = Clockwork(store, engine, by_name, lambda: knowledge.in_force, clock, settings.default_language, watch)
-    delivery = Delivery(store, by_name, clock, random.Random(), told.observe)  # noqa: S311  (jitter is no secret)
+    delivery = Delivery(store, by_name, clock, random.Random(), told.observe, places.holds)  # noqa: S311  (jitter is no secret)
     fetcher = Fetcher(
         store=store,
         engine=engine,
@@ -269,16 +299,7 @@ def _joined(
         jitter=random.Random(),  # noqa: S311  (as above)
         watch=watch,
         observe=told.observe,
-    )
-    desk = Desk(
-        store,
-        engine,
-        by_name,
-        lambda: knowledge.in_force.catalogue,
-        clock,
-        settings.default_language,
-        habits,
-        watch,
+        for_staff=places.holds,
     )
     address = (settings.web_host, settings.web_port)
     receiver = Receiver(store, engine, clock, told.observe)
@@ -296,6 +317,19 @@ def _joined(
         told,
         intake="intake" in roles,
     )
+
+
+def places_of(settings: Settings, adapters: Mapping[str, ChatAdapter]) -> Places:
+    """Where staff sit. Raises SettingsError for a place on a platform that is not set up."""
+    found = []
+    for name in ("staff_chat", "staff_second_chat"):
+        written, variable = getattr(settings, name), f"FIRSTLINE_{name.upper()}"
+        chat = place(written, variable) if written else None
+        if chat is not None and chat.adapter not in settings.adapter_names and chat.adapter not in adapters:
+            raise SettingsError(f"{variable}={written} is in {chat.adapter}, which FIRSTLINE_ADAPTERS does not name.")
+        found.append(chat)
+    roster = read_roster(settings.staff_file) if settings.staff_file is not None else Roster()
+    return Places(found[0], found[1], roster)
 
 
 def ladder(settings: Settings) -> Ladder:

@@ -70,6 +70,16 @@ class Settings(BaseSettings):
     remind_minutes: float = Field(default=15, gt=0, description="service minutes until staff are reminded of a ticket")
     raise_minutes: float = Field(default=60, gt=0, description="service minutes until its priority is raised")
     second_chat_minutes: float = Field(default=120, gt=0, description="service minutes until a second chat is told")
+    staff_chat: str | None = Field(
+        default=None,
+        description="where staff work, a thread for each ticket: telegram:-1001234567890 or slack:C0123ABC",
+    )
+    staff_second_chat: str | None = Field(
+        default=None, description="another chat that is told when nobody takes a ticket, written alike"
+    )
+    staff_file: Path | None = Field(
+        default=None, description="YAML file that lists who is of staff; none: the members of staff's chat"
+    )
     staff_language: Literal["de", "en"] = Field(default="de", description="language of what staff read")
     identify: Literal["auto", "always", "never"] = Field(
         default="auto", description="ask customers who they are: auto (if customers are on file), always, never"

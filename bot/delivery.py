@@ -6,7 +6,7 @@ The network is never touched inside a transaction. It must not know what the mes
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,12 +14,13 @@ import structlog
 
 from bot.errors import DeliveryError, ElsewhereError, FileGoneError, FilesError
 from bot.logs import told
-from bot.model import Author, Mode
+from bot.model import Author, ChatRef, Mode
 from bot.observing import Observe, Step, observed, tell, unobserved
 from bot.ports import CanFind, ChatAdapter, Clock
 from bot.storage.moves import move
 from bot.storage.outbox import Letter
 from bot.storage.store import Session, Store
+from bot.storage.threads import Thread
 
 log = structlog.get_logger(__name__)
 
@@ -37,25 +38,29 @@ ASK_AFTER = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Delivery:
-    """Handles the lanes of the kind DELIVER. ``jitter`` gives a factor between 0 and 1."""
+    """Handles the lanes of the kind DELIVER. ``jitter`` gives a factor between 0 and 1.
+
+    ``for_staff`` says whether staff sit in a chat.
+    """
 
     store: Store
     adapters: Mapping[str, ChatAdapter]
     clock: Clock
     jitter: random.Random
     observe: Observe = unobserved
+    for_staff: Callable[[ChatRef], bool] = lambda chat: False  # noqa: ARG005 - a default that fits the type
 
     async def __call__(self, lane: str) -> timedelta | None:
         """Send the oldest message of the lane. Returns when to look again, None when nothing is left. Raises ElsewhereError."""
         claimed = await self._claim(lane)
         if claimed is None or isinstance(claimed, timedelta):
             return claimed
-        letter, adapter = claimed
+        letter, adapter, insist = claimed
         with observed(self.observe, "deliver", adapter.name, correlation=letter.correlation) as step:
             step.attempt = letter.attempts
-            return await self._sent(letter, adapter, step)
+            return await self._sent(letter, adapter, step, insist=insist)
 
-    async def _sent(self, letter: Letter, adapter: ChatAdapter, step: Step) -> timedelta:
+    async def _sent(self, letter: Letter, adapter: ChatAdapter, step: Step, *, insist: bool) -> timedelta:
         log_ = log.bind(correlation=letter.correlation, lane=letter.lane, letter=letter.id, attempt=letter.attempts)
         askable = isinstance(adapter, CanFind)
         try:
@@ -63,7 +68,7 @@ class Delivery:
             if letter.uncertain and isinstance(adapter, CanFind):
                 platform_id, askable = await _found(adapter, letter)
             if platform_id is None:
-                if _spent(letter, letter.uncertain) and not askable:
+                if _spent(letter, letter.uncertain) and not askable and not insist:
                     raise DeliveryError("The platform does not say whether it has it.")
                 platform_id = await adapter.send(letter.part)
         except DeliveryError as error:
@@ -79,6 +84,8 @@ class Delivery:
         async with self.store.transaction() as session:
             now = self.clock()
             settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
+            if settled:
+                await self._arrived(session, letter, platform_id)
             pace = timedelta(seconds=adapter.limits.pace_in(letter.part.chat))
             if pace:
                 await session.outbox.hold(letter.lane, now + pace)
@@ -86,41 +93,49 @@ class Delivery:
         log_.info("sent" if settled else "sent_twice")
         return pace
 
-    async def _claim(self, lane: str) -> tuple[Letter, ChatAdapter] | timedelta | None:
-        """Under the conversation's lock: drop what the bot may no longer say, or mark the oldest as being sent."""
+    async def _claim(self, lane: str) -> tuple[Letter, ChatAdapter, bool] | timedelta | None:
+        """Under the conversation's lock: drop what the bot may no longer say, or mark the oldest as being sent.
+
+        The third says whether it has to be sent in the end, whatever happens.
+        """
         async with self.store.transaction() as session:
-            letter = await session.outbox.oldest(lane)
+            now = self.clock()
+            letter = await session.outbox.oldest(lane, now)
             if letter is None:
                 return None
-            now = self.clock()
             # The conversation's lock comes before anything of the outbox, as for whoever takes over: else the two deadlock.
             conversation = await session.conversations.get(letter.conversation_id, lock=True)
-            if await session.outbox.oldest(lane) != letter:
+            if await session.outbox.oldest(lane, now) != letter:
                 return timedelta()  # settled by somebody else while this waited for the lock
             if letter.author is Author.BOT and conversation.mode is Mode.HUMAN:
                 return await self._close(session, letter, "dropped", "a person has taken over")
+            if (letter.author is Author.STAFF) is not self.for_staff(letter.part.chat):
+                return await self._astray(session, letter)
             expired = letter.expires_at is not None and letter.expires_at <= now
             if expired and letter.state == "pending":
                 return await self._close(session, letter, "dropped", "too late to be of use")
             adapter = self.adapters.get(letter.part.chat.adapter)
             if adapter is None:
                 raise ElsewhereError(letter.part.chat.adapter)
-            uncertain = letter.uncertain
+            uncertain, thread = letter.uncertain, await self._thread(session, letter)
+            opens = thread is not None and letter.key == thread.opener_key
             free = await session.outbox.not_before(lane)
             if free is not None and free > now:
                 return free - now
             if letter.state == "sending":
                 # Whoever marked it is gone, or it would hold the lane: it may have been sent or not.
                 uncertain += 1
-                if (_spent(letter, uncertain) and not isinstance(adapter, CanFind)) or expired:
+                if not opens and ((_spent(letter, uncertain) and not isinstance(adapter, CanFind)) or expired):
                     await self._event(session, letter, "send_uncertain", "interrupted while sending")
                     return await self._close(session, letter, "uncertain", "interrupted while sending", uncertain)
             elif letter.due_at > max(
                 now, letter.created_at
             ):  # before it was written it cannot be: then a clock is wrong
                 return letter.due_at - now
+            if thread is not None:
+                letter = replace(letter, part=replace(letter.part, chat=thread.chat))
             await session.outbox.mark_sending(letter, uncertain=uncertain)
-            return replace(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain), adapter
+            return replace(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain), adapter, opens
 
     async def _not_sent(self, letter: Letter, error: DeliveryError, step: Step, *, askable: bool) -> timedelta:
         """Put it off or give it up; the step ends with which of the two it was."""
@@ -138,7 +153,19 @@ class Delivery:
                 await move(session.connection, letter.part.chat, error.moved_to, now)
                 await session.outbox.settle(letter, state="pending", due_at=now, uncertain=uncertain, error=str(error))
                 return timedelta()
-            if error.permanent or now - (letter.retried_at or letter.created_at) > GIVE_UP_AFTER:
+            thread = await self._thread(session, letter)
+            opens = thread is not None and letter.key == thread.opener_key
+            if thread is not None and error.thread_gone and not opens:
+                return await self._thread_gone(session, letter, thread)
+            hopeless = error.permanent or now - (letter.retried_at or letter.created_at) > GIVE_UP_AFTER
+            if opens and (hopeless or _spent(letter, uncertain)):
+                # Without its thread nobody would see the ticket: it waits until whoever runs this has put the place right.
+                log_.error("no_thread_for_ticket", ticket=thread and thread.ticket, seconds=CAP.total_seconds())
+                await session.outbox.settle(
+                    letter, state="pending", due_at=now + CAP, uncertain=uncertain, error=str(error)
+                )
+                return CAP
+            if hopeless:
                 step.outcome = "dead"
                 log_.error("send_failed_for_good")
                 await session.outbox.settle(letter, state="dead", error=str(error))
@@ -155,6 +182,43 @@ class Delivery:
                 letter, state="pending", due_at=now + delay, uncertain=uncertain, error=str(error)
             )
         return delay
+
+    async def _thread(self, session: Session, letter: Letter) -> Thread | None:
+        """The thread that a letter to staff belongs to; it is asked for only then, since most letters go to customers."""
+        if letter.author is not Author.STAFF:
+            return None
+        return await session.threads.of_conversation(letter.conversation_id)
+
+    async def _arrived(self, session: Session, letter: Letter, platform_id: str) -> None:
+        """Whoever of staff has said it sees that it is there; a thread or a card of theirs is known from now on."""
+        if letter.author is Author.STAFF:
+            await session.threads.sent(letter.key, platform_id)
+        elif letter.author is Author.PERSON:
+            await session.events.add(
+                "reply_sent",
+                actor="delivery",
+                now=self.clock(),
+                conversation_id=letter.conversation_id,
+                correlation=letter.correlation,
+                data={"letter": letter.id},
+            )
+
+    async def _astray(self, session: Session, letter: Letter) -> timedelta:
+        """What is for staff must not reach a customer, whatever has put it here, nor the other way round."""
+        log.critical("letter_astray", correlation=letter.correlation, letter=letter.id, author=letter.author.value)
+        return await self._close(session, letter, "dead", "this chat is not for whom it was written")
+
+    async def _thread_gone(self, session: Session, letter: Letter, thread: Thread) -> timedelta:
+        """Somebody has deleted it. What is left to be said there follows once there is a new one."""
+        log.warning("thread_gone", ticket=thread.ticket, letter=letter.id)
+        ticket = await session.tickets.get(thread.ticket)
+        await session.threads.gone(thread)
+        if ticket is not None:
+            now = self.clock()
+            await session.events.add(
+                "thread_gone", actor="delivery", now=now, conversation_id=ticket.conversation_id, ticket=ticket.number
+            )
+        return timedelta()
 
     def _delay(self, letter: Letter, error: DeliveryError) -> timedelta:
         """What the platform asks for, else full-jitter exponential backoff (AWS Architecture Blog, 2015), at least 100 ms."""
@@ -175,7 +239,7 @@ class Delivery:
     async def _event(self, session: Session, letter: Letter, kind: str, error: str) -> None:
         now: datetime = self.clock()
         await session.events.add(
-            kind,
+            f"staff_{kind}" if letter.author is Author.STAFF else kind,
             actor="delivery",
             now=now,
             conversation_id=letter.conversation_id,

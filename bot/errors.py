@@ -39,6 +39,7 @@ class DeliveryError(FirstlineError):
     ``uncertain``: the request may have arrived all the same (a time-out after sending).
     ``unreachable``: whoever is there does not want to hear from the bot any more; then it is permanent, too.
     ``moved_to``: the chat goes on under this id.
+    ``thread_gone``: the chat is there, but the thread in it, or the message that was to be changed, is not; permanent, too.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class DeliveryError(FirstlineError):
         uncertain: bool = False,
         unreachable: bool = False,
         moved_to: str | None = None,
+        thread_gone: bool = False,
     ) -> None:
         super().__init__(message)
-        self.permanent = permanent or unreachable
+        self.permanent = permanent or unreachable or thread_gone
+        self.thread_gone = thread_gone
         self.unreachable = unreachable
         self.moved_to = moved_to
         self.retry_after = retry_after

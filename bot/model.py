@@ -141,6 +141,7 @@ class OutboundMessage:
     """What is to be said in a chat; ``text`` is Markdown (paragraphs, lists, **bold**, links, `code`).
 
     ``attachments`` are sent in their order, each by a part of its own; a short text goes with the first as its caption.
+    ``mentions`` are called by name in front of the text, so that the platform tells them; their ids are the platform's.
     """
 
     chat: ChatRef
@@ -149,6 +150,7 @@ class OutboundMessage:
     reply_to: str | None = None
     edit_of: str | None = None
     attachments: tuple[File, ...] = ()
+    mentions: tuple[Person, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +276,24 @@ class Mode(StrEnum):
 
 
 class Author(StrEnum):
-    """Who says an outgoing message. What the bot says is dropped when a person has taken over; the rest is not."""
+    """Who says an outgoing message, or for ``STAFF`` to whom: it is for staff alone, and is never sent anywhere but to their place.
+
+    What the bot says is dropped when a person has taken over; the rest is not.
+    """
 
     BOT = "bot"
     PERSON = "person"
     NOTICE = "notice"
+    STAFF = "staff"
+
+
+class Mark(StrEnum):
+    """What a member of staff sees on a message of theirs: kept as a note, on its way to the customer, there, not there."""
+
+    NOTED = "noted"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

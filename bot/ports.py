@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bot.model import (
     Attachment,
+    Card,
     ChatRef,
     InboundMessage,
     Limits,
+    Mark,
     OutboundMessage,
     Page,
     Part,
     Person,
     Prediction,
-    StaffAlert,
 )
 
 if TYPE_CHECKING:
@@ -174,9 +175,29 @@ class Leadership(Protocol):
         ...
 
 
+@runtime_checkable
 class StaffSurface(Protocol):
-    """Where staff work. Called inside the transaction of what happened: it may write to the outbox, it must not send."""
+    """An adapter in whose chats staff can work: each ticket is a thread there, with a card. All but the last are pure.
 
-    async def alert(self, transaction: Transaction, alert: StaffAlert) -> None:
-        """See to it that staff hear of ``alert`` once the transaction is committed."""
+    ``send`` goes by the thread of the part's chat: when a part is made, its thread may not be there yet. Raises ValueError for
+    what the platform cannot show.
+    """
+
+    def draw(self, chat: ChatRef, card: Card, card_id: str | None) -> Sequence[Part]:
+        """Open a thread for the card, or draw the card ``card_id`` anew.
+
+        The platform's id of the first part of a new thread is that of the thread, that of the last is the card's.
+        """
+        ...
+
+    def shut(self, chat: ChatRef, *, shut: bool) -> Sequence[Part]:
+        """Close the thread, or open it again; nothing where a platform does not tell the two apart."""
+        ...
+
+    def mark(self, chat: ChatRef, message_id: str, mark: Mark) -> Sequence[Part]:
+        """Show on the message of somebody of staff what has become of it."""
+        ...
+
+    async def is_member(self, chat: ChatRef, person: Person) -> bool:
+        """Whether the person belongs to the chat. Raises DeliveryError when that cannot be said just now."""
         ...

@@ -23,7 +23,9 @@ LIVE = ("service.now",)
 """What is known only when somebody asks: whether the service team is staffed right now."""
 
 
-NEVER_INFORMAL = frozenset({"alert", "card", "command", "fact", "note", "reason", "thread"})
+NEVER_INFORMAL = frozenset(
+    {"alert", "card", "command", "fact", "menu", "note", "reason", "refusal", "room", "room_help", "thread"}
+)
 """Groups of texts that staff read, or everybody at once."""
 
 _FORMAL = re.compile(r"\b(?:Sie|Ihnen|Ihr(?:e[mnrs]?)?)\b")

@@ -16,20 +16,23 @@ from bot.dialogue.voice import Voice, quoted
 from bot.model import Button, Card, Field, Language, StaffAlert, Ticket, TicketState, ticket_key
 from bot.storage.attachments import STORED, Filed
 
-TAKE, HAND_BACK, RESOLVE, REOPEN, UNDO = "take", "hand_back", "resolve", "reopen", "undo"
+TAKE, HAND_BACK, RESOLVE, REOPEN, UNDO, MENU = "take", "hand_back", "resolve", "reopen", "undo", "menu"
 """What the buttons of a card for staff do; their actions are ``staff:<one of these>:<number of the ticket>``."""
 
+STAFF_ACTIONS = "staff:"
+"""How the key of every button begins that only staff are shown."""
+
 _BUTTONS = {
-    TicketState.OPEN: (TAKE, RESOLVE),
-    TicketState.TAKEN: (HAND_BACK, RESOLVE, UNDO),
-    TicketState.WAITING_FOR_CUSTOMER: (HAND_BACK, RESOLVE, UNDO),
+    TicketState.OPEN: (TAKE, RESOLVE, MENU),
+    TicketState.TAKEN: (HAND_BACK, RESOLVE, UNDO, MENU),
+    TicketState.WAITING_FOR_CUSTOMER: (HAND_BACK, RESOLVE, UNDO, MENU),
     TicketState.RESOLVED: (REOPEN,),
     TicketState.CLOSED: (REOPEN,),
 }
 
 
 def staff_action(what: str, number: int) -> str:
-    return f"staff:{what}:{number}"
+    return f"{STAFF_ACTIONS}{what}:{number}"
 
 
 def staff_card(view: View, catalogue: Catalogue, language: Language) -> Card:

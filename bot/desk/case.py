@@ -25,7 +25,14 @@ from bot.storage.store import Session, Store
 
 
 class TicketError(FirstlineError):
-    """This cannot be done with this ticket."""
+    """This cannot be done with this ticket.
+
+    ``key`` is that of the sentence below ``refusal`` in the texts, which ``values`` fill in, for whoever reads it in a chat.
+    """
+
+    def __init__(self, message: str, key: str | None = None, **values: str) -> None:
+        super().__init__(message)
+        self.key, self.values = key, values
 
 
 @dataclass(slots=True)
@@ -104,9 +111,19 @@ class Office:
         return case.conversation.language or self.default_language
 
     async def _say(
-        self, case: Case, reply: Reply, author: Author, *, correlation: str | None = None, undo: timedelta = timedelta()
+        self,
+        case: Case,
+        reply: Reply,
+        author: Author,
+        *,
+        correlation: str | None = None,
+        undo: timedelta = timedelta(),
+        edit_of: str | None = None,
     ) -> None:
-        """The one way from staff to the customer. ``undo``: how long it waits before it is sent."""
+        """The one way from staff to the customer. ``undo``: how long it waits before it is sent.
+
+        ``edit_of``: the platform's id of the message that it replaces.
+        """
         now = self.clock()
         await say(
             case.session,
@@ -119,6 +136,7 @@ class Office:
             correlation=correlation or str(uuid4()),
             now=now,
             due_at=now + undo,
+            edit_of=edit_of,
         )
 
     async def _alert(self, case: Case, key: str, *to: str, text: str = "") -> None:

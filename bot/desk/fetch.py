@@ -23,7 +23,7 @@ from bot.errors import DeliveryError, ElsewhereError, FilesError
 from bot.files.contents import Inspector, RefusedError
 from bot.files.names import harmless
 from bot.logs import told
-from bot.model import Attachment, Author, Language, Mode, StaffAlert
+from bot.model import Attachment, Author, ChatRef, Language, Mode, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, Files, FileSource
 from bot.storage.attachments import ERASING, EXPECTED, FAILED, REFUSED, STORED, Filed
@@ -53,6 +53,7 @@ class Fetcher:
     jitter: random.Random
     watch: Watch = field(default_factory=Watch)
     observe: Observe = unobserved
+    for_staff: Callable[[ChatRef], bool] = lambda chat: False  # noqa: ARG005 - a default that fits the type
 
     async def __call__(self, lane: str) -> timedelta | None:
         """Fetch, or remove, one file. Returns when to try again, None when there is nothing left to do about it.
@@ -157,8 +158,9 @@ class Fetcher:
             if ticket is not None:
                 alert = StaffAlert("file_missing", ticket.number, to=concerned(ticket), text=filed.name)
                 await self.watch.alert(session, alert, conversation.id, self.clock())
+            known = self.for_staff(conversation.chat) or filed.retried_at is not None
             # What people have put back and fails again is theirs: the customer has been told.
-            if conversation.mode is not Mode.HUMAN and filed.retried_at is None:
+            if conversation.mode is not Mode.HUMAN and not known:
                 language = conversation.language or self.default_language
                 size = str(self.most >> 20)
                 address = await address_of(session, conversation)

@@ -12,13 +12,14 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import uuid4
 
 import structlog
 
 from bot.agreement.customers import Level
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.cards import STAFF_ACTIONS
 from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
 from bot.desk.gather import Gathering, at_rest
@@ -39,7 +40,7 @@ from bot.dialogue.voice import Reply
 from bot.errors import ConflictError, ElsewhereError
 from bot.knowledge import Knowledge
 from bot.logs import told
-from bot.model import Author, Conversation, Language, Mode, Prediction, Priority, StaffAlert
+from bot.model import Author, ChatRef, Conversation, Language, Mode, Prediction, Priority, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
 from bot.storage.inbox import Received
@@ -58,6 +59,22 @@ class _NoCodeError(Exception):
     """A code cannot be sent just now, so something else has to be decided."""
 
 
+class StaffRoom(Protocol):
+    """Where staff sit, and what becomes of what they say."""
+
+    def holds(self, chat: ChatRef) -> bool:
+        """Whether the chat is staff's, so that nothing in it comes from a customer."""
+        ...
+
+    async def __call__(self, conversation: Conversation, waiting: Sequence[Received]) -> timedelta | None:
+        """Handle the oldest message of a chat of staff's. Returns when to look again."""
+        ...
+
+    async def joined(self, conversation: Conversation, received: Received) -> bool:
+        """Take over where somebody of staff has written in a customer's chat; False: it was the customer."""
+        ...
+
+
 @dataclass(frozen=True)
 class Worker:
     """Handles the lanes of the kind HANDLE, which are conversations. ``knowledge`` gives what is in force."""
@@ -73,6 +90,7 @@ class Worker:
     gather: Gathering = field(default_factory=Gathering)
     watch: Watch = field(default_factory=Watch)
     observe: Observe = unobserved
+    room: StaffRoom | None = None
 
     async def __call__(self, conversation_id: str) -> timedelta | None:
         """Handle one turn. Returns when to look again: at once after it, later while a burst lasts, None when all is handled.
@@ -87,10 +105,16 @@ class Worker:
         adapter = self.adapters.get(conversation.chat.adapter)
         if adapter is None:
             raise ElsewhereError(conversation.chat.adapter)
+        if self.room is not None and self.room.holds(conversation.chat):
+            return await self.room(conversation, waiting)
         if isinstance(adapter, ShowsWorking) and conversation.mode is not Mode.HUMAN and not waiting[0].attempts:
             adapter.working(conversation.chat)
         if delay := self._not_yet(waiting):
             return delay
+        if self.room is not None and await self.room.joined(conversation, waiting[0]):
+            return timedelta()
+        if (waiting[0].message.action or "").startswith(STAFF_ACTIONS):
+            return await self._refused(conversation, waiting[0])
         burst = oldest(waiting)
         first, *others = burst.rows
         with observed(self.observe, "handle", conversation.chat.adapter, correlation=first.correlation) as step:
@@ -154,6 +178,23 @@ class Worker:
             outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
             await self._commit(whole, conversation, burst, before, outcome, situation, knowledge.catalogue)
         return outcome
+
+    async def _refused(self, conversation: Conversation, received: Received) -> timedelta:
+        """Somebody has made up the press of a button that only staff are shown: nothing happens, and it can be found out."""
+        message = received.message
+        actor = f"{message.chat.adapter}:{message.sender.id}"
+        async with self.store.transaction() as session:
+            await session.events.add(
+                "staff_refused",
+                actor=actor,
+                now=self.clock(),
+                conversation_id=conversation.id,
+                correlation=received.correlation,
+                data={"action": message.action},
+            )
+            await session.inbox.mark_handled((received.id,), self.clock())
+        log.warning("not_of_staff", person=actor, action=message.action, conversation=conversation.id)
+        return timedelta()
 
     async def _proved(self, conversation: Conversation, burst: Burst) -> Literal["right", "wrong"] | None:
         """Use up the link or the code that this turn brings, before anything is decided.

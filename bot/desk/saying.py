@@ -37,10 +37,11 @@ async def say(
     correlation: str,
     now: datetime,
     due_at: datetime | None = None,
+    edit_of: str | None = None,
 ) -> None:
     """One outbox row for each part. ``key`` is unique to this saying: a second time is refused by the database.
 
-    ``due_at``: not sent before then.
+    ``due_at``: not sent before then. ``edit_of``: the platform's id of the message that it replaces.
 
     Raises UnsayableError, before anything is written, when the adapter cannot render it.
     """
@@ -50,7 +51,10 @@ async def say(
             f"The adapter {conversation.chat.adapter!r} is not set up here: name it in FIRSTLINE_ADAPTERS, with its tokens."
         )
     try:
-        parts = adapter.render(OutboundMessage(conversation.chat, reply.text, reply.buttons, attachments=reply.files))
+        message = OutboundMessage(
+            conversation.chat, reply.text, reply.buttons, edit_of=edit_of, attachments=reply.files
+        )
+        parts = adapter.render(message)
     except Exception as error:
         raise UnsayableError(f"{adapter.name} cannot show a reply: {error!r}") from error
     said = "\n".join([*([reply.text] if reply.text.strip() else []), *(f"[{file.name}]" for file in reply.files)])

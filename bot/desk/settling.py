@@ -23,7 +23,7 @@ class Settling(Talking):
         async with self._case(number) as case:
             self._own(case, staff)
             if not case.ticket.open:
-                raise TicketError(f"{case.ticket.key} is {case.ticket.state.value} already.")
+                raise TicketError(f"{case.ticket.key} is {case.ticket.state.value} already.", "done_already")
             if text:
                 await self._spoken(case, staff, text)
             now = self.clock()
@@ -44,7 +44,7 @@ class Settling(Talking):
         async with self._case(number) as case:
             self._own(case, staff)
             if case.ticket.state is TicketState.CLOSED:
-                raise TicketError(f"{case.ticket.key} is closed already.")
+                raise TicketError(f"{case.ticket.key} is closed already.", "done_already")
             owned, now = case.ticket.owner is not None, self.clock()
             resolved_at = case.ticket.resolved_at or now
             await self._save(case, replace(case.ticket, state=TicketState.CLOSED, resolved_at=resolved_at))
@@ -59,7 +59,7 @@ class Settling(Talking):
         async with self._case(number) as case:
             if case.ticket.open or case.ticket.merged_into is not None:
                 state = "a part of another ticket" if case.ticket.merged_into else case.ticket.state.value
-                raise TicketError(f"{case.ticket.key} cannot be reopened: it is {state}.")
+                raise TicketError(f"{case.ticket.key} cannot be reopened: it is {state}.", "not_done")
             # Reopening is taking what is resolved: a closed one is put back to that first.
             await self._save(case, replace(case.ticket, state=TicketState.RESOLVED))
             await self._taken(case, staff)

@@ -60,7 +60,8 @@ class Talking(Office):
             self._not_closed(case)
             member = await case.session.staff.get(to.id)
             if member is not None and not member.here(self.clock()):
-                raise TicketError(f"{to.name} is away; assign {case.ticket.key} to somebody who is there.")
+                message = f"{to.name} is away; assign {case.ticket.key} to somebody who is there."
+                raise TicketError(message, "away", staff=to.name)
             before = case.ticket.owner
             if before is not None and before.id == to.id:
                 return case.ticket
@@ -122,7 +123,9 @@ class Talking(Office):
                 or last.correlation is None
                 or await case.session.outbox.withdraw(case.conversation.id, last.correlation, why) is None
             ):
-                raise TicketError(f"There is no reply of yours to {case.ticket.key} that has not been sent yet.")
+                raise TicketError(
+                    f"There is no reply of yours to {case.ticket.key} that has not been sent yet.", "nothing_to_undo"
+                )
             if case.ticket.state is TicketState.WAITING_FOR_CUSTOMER and last.data.get("asks"):
                 await self._save(case, replace(case.ticket, state=TicketState.TAKEN))
                 await self.watch.taken(case.session, number)
@@ -150,7 +153,7 @@ class Talking(Office):
         async with self._case(number) as case:
             self._own(case, staff)
             if not case.ticket.open:
-                raise TicketError(f"{case.ticket.key} is {case.ticket.state.value} already.")
+                raise TicketError(f"{case.ticket.key} is {case.ticket.state.value} already.", "done_already")
             if text:
                 await self._spoken(case, staff, text)
             await self._save(case, replace(case.ticket, state=TicketState.OPEN, assignee=None, assignee_id=None))
@@ -163,15 +166,16 @@ class Talking(Office):
 
     async def _replied(
         self, case: Case, staff: Person, text: str, *, asks: bool = False, files: Sequence[int] = ()
-    ) -> None:
+    ) -> str:
+        """The correlation under which it is said."""
         if not text.strip() and not files:
-            raise TicketError("There is nothing to be said: the text is empty.")
+            raise TicketError("There is nothing to be said: the text is empty.", "empty")
         await self._taken(case, staff)
-        await self._spoken(case, staff, text, asks=asks, files=files)
+        return await self._spoken(case, staff, text, asks=asks, files=files)
 
     async def _spoken(
         self, case: Case, staff: Person, text: str, *, asks: bool = False, files: Sequence[int] = ()
-    ) -> None:
+    ) -> str:
         correlation = str(uuid4())
         reply = Reply(text, files=await passed_on(case.session, case.ticket, files))
         await self._say(case, reply, Author.PERSON, correlation=correlation, undo=self.habits.undo)
@@ -181,9 +185,15 @@ class Talking(Office):
         if case.ticket.state is TicketState.WAITING_FOR_CUSTOMER and not asks:
             await self._save(case, replace(case.ticket, state=TicketState.TAKEN))
             await self.watch.taken(case.session, case.ticket.number)
+        return correlation
 
-    async def _noted(self, case: Case, staff: Person, text: str) -> None:
-        await self._event(case, "staff_noted", staff, {"text": text})
+    async def _noted(self, case: Case, staff: Person, text: str, files: Sequence[int] = ()) -> str:
+        """The correlation under which it is recorded."""
+        correlation = str(uuid4())
+        named = [filed.name for each in files if (filed := await case.session.attachments.get(each)) is not None]
+        data = {"text": text, **({"files": ", ".join(named)} if named else {})}
+        await self._event(case, "staff_noted", staff, data, correlation=correlation)
+        return correlation
 
     async def _taken(self, case: Case, staff: Person) -> bool:
         """Whether ``staff`` has become the owner just now; False when they were."""
@@ -195,7 +205,7 @@ class Talking(Office):
         if owner is not None:
             member = await case.session.staff.get(owner.id)
             if member is None or member.here(now):
-                raise TicketError(f"{case.ticket.key} is with {owner.name}.")
+                raise TicketError(f"{case.ticket.key} is with {owner.name}.", "with_somebody", staff=owner.name)
         again = case.ticket.state is TicketState.RESOLVED
         await self._save(
             case,
@@ -223,10 +233,10 @@ class Talking(Office):
     def _own(self, case: Case, staff: Person) -> None:
         owner = case.ticket.owner
         if owner is not None and owner.id != staff.id:
-            raise TicketError(f"{case.ticket.key} is with {owner.name}.")
+            raise TicketError(f"{case.ticket.key} is with {owner.name}.", "with_somebody", staff=owner.name)
 
     def _not_closed(self, case: Case) -> None:
         if case.ticket.merged_into is not None:
-            raise TicketError(f"{case.ticket.key} is a part of another ticket now.")
+            raise TicketError(f"{case.ticket.key} is a part of another ticket now.", "merged")
         if case.ticket.state is TicketState.CLOSED:
-            raise TicketError(f"{case.ticket.key} is closed; reopen it first.")
+            raise TicketError(f"{case.ticket.key} is closed; reopen it first.", "closed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import uuid4
@@ -9,10 +10,13 @@ from uuid import uuid4
 from bot.desk.audience import Reading, heard
 from bot.desk.case import Case, TicketError
 from bot.desk.settling import Settling
-from bot.model import Button, ChatRef, Language, Mode, Person, TicketState
+from bot.dialogue.voice import Reply
+from bot.errors import ConflictError
+from bot.model import Author, Button, ChatRef, Language, Mode, Person, TicketState
+from bot.storage.staff import ThreadMessage
 
-REPLY_ACTION, NOTE_ACTION = "staff_reply", "staff_note"
-"""The keys of the buttons below the question whether a text is a reply or a note."""
+REPLY_ACTION, NOTE_ACTION = "staff:as_reply", "staff:as_note"
+"""The keys of the buttons below the question whether a text is a reply or a note; a colon and the id of the message follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,22 @@ class Written:
     again: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What an edit or a deletion in a thread has changed. ``unsaid``: a reply that has not been sent and will not be."""
+
+    what: Literal["reply", "note", "question", "unsaid", "nothing"]
+    ticket: int
+
+
 class Threads(Settling):
-    async def thread_message(self, number: int, staff: Person, text: str, chat: ChatRef, message_id: str) -> Written:
+    async def thread_message(
+        self, number: int, staff: Person, text: str, chat: ChatRef, message_id: str, files: Sequence[int] = ()
+    ) -> Written:
         """``staff`` has written ``text`` in the thread of the ticket; ``chat`` and ``message_id`` identify the message.
 
-        Delivered twice it counts once. Raises TicketError when there is no such ticket, or nothing can be said about it any more.
+        ``files`` are attachments of the ticket that came with it. Delivered twice it counts once. Raises TicketError when there is
+        no such ticket, or nothing can be said about it any more.
         """
         async with self._case(number) as case:
             known = await case.session.staff.written(chat, message_id)
@@ -36,47 +51,126 @@ class Threads(Settling):
                 return Written(_became(known.became), known.ticket, again=True)
             found = heard(text, staff, case.ticket.owner)
             became: Literal["reply", "note", "asked"] = "asked"
+            correlation = None
             match found.reading:
                 case Reading.REPLY:
-                    await self._replied(case, staff, found.text)
+                    correlation = await self._replied(case, staff, found.text, files=files)
                     became = "reply"
                 case Reading.NOTE:
-                    await self._noted(case, staff, found.text)
+                    correlation = await self._noted(case, staff, found.text, files)
                     became = "note"
             now = self.clock()
-            if not await case.session.staff.wrote(chat, message_id, number, staff, text, became, now):
+            if not await case.session.staff.wrote(
+                chat, message_id, number, staff, found.text, became, now, correlation
+            ):
                 raise TicketError("This message has just been taken up by somebody else.")
             return Written(became, number)
 
     async def thread_answer(
-        self, chat: ChatRef, message_id: str, staff: Person, choice: Literal["reply", "note"]
+        self,
+        chat: ChatRef,
+        message_id: str,
+        staff: Person,
+        choice: Literal["reply", "note"],
+        files: Sequence[int] = (),
     ) -> Written:
-        """The answer to the question what the message is: a reply, which takes the ticket over, or a note.
+        """The answer to the question what the message is: a reply, which takes the ticket over, or a note. ``files`` came with it.
 
         Only whoever wrote it may make a reply of it; the first answer counts. Raises TicketError when somebody else has the ticket
         meanwhile: then it stays a question, and nothing has been sent.
         """
-        async with self.store.snapshot() as session:
-            message = await session.staff.written(chat, message_id)
-        if message is None:
-            raise TicketError("This message is not known; write it again.")
-        async with self._case(message.ticket) as case:
-            if not await case.session.staff.decide(message, choice):
+        known = await self._known(chat, message_id)
+        async with self._case(known.ticket) as case:
+            # Read again under the lock: somebody may have answered meanwhile.
+            message = await case.session.staff.written(chat, message_id) or known
+            if message.became != "asked":
                 return Written(_became(message.became), message.ticket, again=True)
             if choice == "reply":
                 if staff.id != message.staff.id:
-                    raise TicketError(f"Only {message.staff.name}, who wrote it, can send it to the customer.")
-                await self._replied(case, message.staff, message.text)
+                    raise TicketError(
+                        f"Only {message.staff.name}, who wrote it, can send it to the customer.",
+                        "only_its_writer",
+                        staff=message.staff.name,
+                    )
+                correlation = await self._replied(case, message.staff, message.text, files=files)
             else:
-                await self._noted(case, message.staff, message.text)
+                correlation = await self._noted(case, message.staff, message.text, files)
+            if not await case.session.staff.decide(message, choice, correlation):
+                raise ConflictError
             return Written(choice, message.ticket)
 
-    def audience_question(self, language: Language) -> tuple[str, tuple[Button, Button]]:
-        """The question that is asked in the thread of a ticket that nobody owns."""
+    async def thread_edit(self, chat: ChatRef, message_id: str, staff: Person, text: str) -> Changed:
+        """``staff`` has changed a message of a thread: so does what the customer reads, where that is still possible.
+
+        A reply that has not left is said in its new words; one that the customer has is changed there. Raises TicketError when
+        there is nothing to change, or it cannot be changed any more.
+        """
+        known = await self._known(chat, message_id)
+        async with self._case(known.ticket) as case:
+            message = await case.session.staff.written(chat, message_id) or known
+            words = heard(text, staff, case.ticket.owner).text if message.became != "asked" else text
+            if words == message.text:
+                return Changed("nothing", message.ticket)
+            if message.became == "asked":
+                await case.session.staff.reword(message, words, None)
+                return Changed("question", message.ticket)
+            if message.became == "note":
+                correlation = await self._noted(case, staff, words)
+                await case.session.staff.reword(message, words, correlation)
+                return Changed("note", message.ticket)
+            return await self._corrected(case, message, words)
+
+    async def thread_deletion(self, chat: ChatRef, message_id: str, staff: Person) -> Changed:
+        """``staff`` has taken a message of a thread away. Raises TicketError when the customer has read it already."""
+        message = await self._known(chat, message_id)
+        if message.became == "reply":
+            async with self._case(message.ticket) as case:
+                why = f"taken back by {staff.name}"
+                if await case.session.outbox.withdraw(case.conversation.id, message.correlation or "", why) is None:
+                    raise TicketError(
+                        "The customer has this reply already; only the message in this thread is gone.", "read_already"
+                    )
+                data = {"text": message.text}
+                await self._event(case, "staff_undone", staff, data, correlation=message.correlation)
+            return Changed("unsaid", message.ticket)
+        return Changed("nothing", message.ticket)
+
+    async def _corrected(self, case: Case, message: ThreadMessage, words: str) -> Changed:
+        """A reply in other words: said in place of the first, or changed where the customer reads it."""
+        session, staff, before = case.session, message.staff, message.correlation or ""
+        letters = await session.outbox.of_correlation(case.conversation.id, before)
+        if await session.outbox.withdraw(case.conversation.id, before, f"put differently by {staff.name}") is not None:
+            await self._event(case, "staff_undone", staff, {"text": message.text}, correlation=before)
+            correlation = await self._spoken(case, staff, words)
+            await session.staff.reword(message, words, correlation)
+            return Changed("reply", message.ticket)
+        there = [letter for letter in letters if letter.state == "sent" and letter.platform_id]
+        if len(letters) != 1 or len(there) != 1:
+            raise TicketError(
+                "This reply cannot be changed any more: the customer reads it as it was. Write once more.",
+                "unchangeable",
+            )
+        correlation = str(uuid4())
+        await self._say(case, Reply(words), Author.PERSON, correlation=correlation, edit_of=there[0].platform_id)
+        await self._event(
+            case, "staff_replied", staff, {"text": words, "corrects": message.text}, correlation=correlation
+        )
+        await session.staff.reword(message, words, correlation)
+        return Changed("reply", message.ticket)
+
+    async def _known(self, chat: ChatRef, message_id: str) -> ThreadMessage:
+        async with self.store.snapshot() as session:
+            message = await session.staff.written(chat, message_id)
+        if message is None:
+            raise TicketError("This message is not known here; write it once more.", "unknown_message")
+        return message
+
+    def audience_question(self, language: Language, message_id: str) -> tuple[str, tuple[Button, Button]]:
+        """The question that is asked in the thread of a ticket that nobody owns, about the message with this id."""
         texts = self.catalogue().texts[language]
         return texts["thread.which"], (
-            Button(texts["thread.reply"], REPLY_ACTION),
-            Button(texts["thread.note"], NOTE_ACTION),
+            Button(texts["thread.reply"], f"{REPLY_ACTION}:{message_id}"),
+            Button(texts["thread.note"], f"{NOTE_ACTION}:{message_id}"),
         )
 
     async def spoke(self, conversation_id: str, staff: Person, text: str, chat: ChatRef, message_id: str) -> int:
@@ -94,10 +188,13 @@ class Threads(Settling):
         if number is None:
             number = await self.open(conversation_id, staff)
         async with self._case(number) as case:
-            if await case.session.staff.wrote(chat, message_id, number, staff, text, "reply", self.clock()):
+            correlation = str(uuid4())
+            if await case.session.staff.wrote(
+                chat, message_id, number, staff, text, "reply", self.clock(), correlation
+            ):
                 await self._joined(case, staff)
                 data = {"text": text, "said_there": True}
-                await self._event(case, "staff_replied", staff, data, correlation=str(uuid4()))
+                await self._event(case, "staff_replied", staff, data, correlation=correlation)
         return number
 
     async def _joined(self, case: Case, staff: Person) -> None:

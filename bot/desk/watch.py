@@ -5,7 +5,6 @@ It writes events and timers in the caller's transaction; the clockwork rings the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,7 +13,6 @@ import structlog
 from bot.agreement.calendar import Hours
 from bot.desk.ladder import ESCALATE, REMIND, Ladder
 from bot.model import StaffAlert, Ticket, ticket_key
-from bot.ports import StaffSurface
 from bot.storage.store import Session
 from bot.storage.timers import Timer
 
@@ -33,7 +31,6 @@ def promise_key(ticket: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Watch:
     ladder: Ladder = field(default_factory=Ladder)
-    surfaces: Sequence[StaffSurface] = ()
 
     async def begin(
         self, session: Session, ticket: Ticket, now: datetime, hours: Hours | None, attention: timedelta | None = None
@@ -83,8 +80,6 @@ class Watch:
             correlation=correlation,
             data={"key": alert.key, "step": alert.step, "to": list(alert.to), "text": alert.text},
         )
-        for surface in self.surfaces:
-            await surface.alert(session, alert)
         log.info("staff_alert", key=alert.key, ticket=ticket_key(alert.ticket), step=alert.step)
 
 

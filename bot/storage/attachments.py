@@ -6,11 +6,12 @@ the person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import File, InboundMessage
@@ -163,6 +164,22 @@ class Attachments:
         if person is not None:
             unfiled.append(_t.c.person == storable(person)[:200])
         await self._connection.execute(update(_t).where(*unfiled).values(ticket=ticket))
+
+    async def of_message(self, inbox_id: int) -> tuple[Filed, ...]:
+        return await self._read(_t.c.inbox_id == inbox_id)
+
+    async def adopt(self, ids: Sequence[int], ticket: int, staff: str) -> None:
+        """Files that somebody of staff has sent for a ticket. Whoever adds a file has decided about it."""
+        await self._connection.execute(
+            update(_t)
+            .where(_t.c.id.in_(ids))
+            .values(
+                ticket=ticket,
+                author="staff",
+                person=storable(staff)[:200],
+                released_by=case((_t.c.danger.is_not(None), storable(staff)[:200])),
+            )
+        )
 
     async def settle(self, filed: Filed, state: str, now: datetime, **found: Any) -> bool:
         """Write what became of an expected file; False when it is no longer expected: it was erased, or another was faster."""

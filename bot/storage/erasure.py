@@ -40,7 +40,13 @@ _KEPT_OF_EVENTS = {
 """What an event may still say: numbers, keys of ours and of the intent files. Whatever is not named here is forgotten."""
 
 _conversation, _inbox, _outbox, _event = tables.conversation, tables.inbox, tables.outbox, tables.event
-_ticket, _attachment, _identity, _code = tables.ticket, tables.attachment, tables.identity, tables.code
+_thread, _ticket, _attachment, _identity, _code = (
+    tables.thread,
+    tables.ticket,
+    tables.attachment,
+    tables.identity,
+    tables.code,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class Erasure:
         await self._outgoing(
             or_(_outbox.c.conversation_id.in_(found.whole), _outbox.c.correlation.in_(found.correlations))
         )
+        in_threads = await self._threads(theirs(_ticket), now)
         await self._tickets(theirs(_ticket))
         await self._events(or_(_event.c.conversation_id.in_(found.whole), _event.c.correlation.in_(found.correlations)))
         await self._connection.execute(
@@ -129,7 +136,7 @@ class Erasure:
         )
         attachments = await Attachments(self._connection).erase(theirs(_attachment))
         await self._conversations(found, now)
-        return attachments
+        return attachments + in_threads
 
     async def forget_person(self, adapter: str, user_id: str) -> int:
         """Nobody knows this person any more; for how many organisations they were known."""
@@ -198,10 +205,34 @@ class Erasure:
         await self._connection.execute(update(_ticket).where(which, open_).values(state=TicketState.CLOSED.value))
         numbers = select(_ticket.c.number).where(which)
         await self._connection.execute(
-            update(tables.staff_message).where(tables.staff_message.c.ticket.in_(numbers)).values(text="")
+            update(tables.staff_message)
+            .where(tables.staff_message.c.ticket.in_(numbers))
+            .values(text="", chat=None, message_id=None)
         )
         blank: dict[str, object] = {"subject": "", "facts": {}, "person": None, "progress": None, "rating_words": None}
         await self._connection.execute(update(_ticket).where(which).values(version=_ticket.c.version + 1, **blank))
+
+    async def _threads(self, which: ColumnElement[bool], now: datetime) -> tuple[int, ...]:
+        """What staff were told in the threads of these tickets, and said there; the ids of attachments whose bytes are to go."""
+        numbers = select(_ticket.c.number).where(which)
+        threads = (await self._connection.execute(select(_thread).where(_thread.c.ticket.in_(numbers)))).all()
+        removable: tuple[int, ...] = ()
+        for thread in threads:
+            here = and_(
+                _conversation.c.adapter == thread.adapter,
+                _conversation.c.thread_id == (thread.thread_id or ""),
+                or_(_conversation.c.chat_id == thread.chat_id, _conversation.c.chat_id.endswith(f":{thread.chat_id}")),
+            )
+            rows = select(_conversation.c.id).where(or_(_conversation.c.id == thread.conversation_id, here))
+            whole = tuple((await self._connection.execute(rows)).scalars())
+            said = select(_inbox.c.id).where(_inbox.c.conversation_id.in_(whole))
+            messages = tuple((await self._connection.execute(said)).scalars())
+            await self._messages(messages, now)
+            await self._outgoing(_outbox.c.conversation_id.in_(whole))
+            removable += await Attachments(self._connection).erase(_attachment.c.conversation_id.in_(whole))
+            await self._connection.execute(delete(_thread).where(_thread.c.conversation_id == thread.conversation_id))
+            await self._conversations(Found(messages, (), whole, ()), now)
+        return removable
 
     async def _events(self, which: ColumnElement[bool]) -> None:
         """Who of the customers did it and in which words is forgotten, who of the staff is not."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import ConflictError
 from bot.storage import tables
 from bot.storage.codec import dump_json, storable
 
 _t = tables.event
 
 
+ABOUT_SENDING = ("reply_sent", "send_failed", "send_uncertain", "unreachable")
+"""What becomes of a send; the ticket that it belongs to is known by its correlation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
+    id: int
     at: datetime
     kind: str
     actor: str
@@ -30,6 +36,8 @@ class Event:
 class Events:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.news: set[str] = set()
+        """The conversations of which something was added in this transaction that staff may want to hear."""
 
     async def add(
         self,
@@ -42,8 +50,12 @@ class Events:
         correlation: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> None:
+        news = conversation_id is not None and (ticket is not None or kind in ABOUT_SENDING)
+        if news and conversation_id is not None:
+            self.news.add(conversation_id)
         await self._connection.execute(
             _t.insert().values(
+                told=int(not news),
                 at=now,
                 kind=kind,
                 actor=storable(actor),
@@ -65,6 +77,30 @@ class Events:
         undone = {row.correlation for row in rows if row.kind == "staff_undone"}
         return any(row.kind == "staff_replied" and row.correlation not in undone for row in rows)
 
+    async def untold(self, conversation_id: str) -> tuple[Event, ...]:
+        """What staff have not been told of this conversation, oldest first."""
+        query = select(_t).where(_t.c.conversation_id == conversation_id, _t.c.told == 0).order_by(_t.c.id)
+        return tuple(_event(row) for row in await self._connection.execute(query))
+
+    async def mark_told(self, events: Sequence[Event]) -> None:
+        """Raises ConflictError when one of them has been told meanwhile: then the whole transaction must not happen."""
+        result = await self._connection.execute(
+            update(_t).where(_t.c.id.in_([event.id for event in events]), _t.c.told == 0).values(told=1)
+        )
+        if result.rowcount != len(events):
+            raise ConflictError
+
+    async def waiting(self, limit: int = 200) -> tuple[str, ...]:
+        """Conversations of which staff have not been told everything; for the sweeper."""
+        query = select(_t.c.conversation_id).where(_t.c.told == 0, _t.c.conversation_id.is_not(None))
+        return tuple((await self._connection.execute(query.distinct().limit(limit))).scalars())
+
+    async def replied(self, correlation: str) -> Event | None:
+        """The reply of somebody of staff that was said under ``correlation``."""
+        query = select(_t).where(_t.c.correlation == correlation, _t.c.kind == "staff_replied").limit(1)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _event(row)
+
     async def of_conversation(self, conversation_id: str) -> tuple[Event, ...]:
         rows = await self._connection.execute(
             select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)
@@ -77,4 +113,4 @@ class Events:
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event(row.at, row.kind, row.actor, row.conversation_id, row.ticket, row.correlation, row.data)
+    return Event(row.id, row.at, row.kind, row.actor, row.conversation_id, row.ticket, row.correlation, row.data)

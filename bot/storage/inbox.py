@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -115,6 +116,18 @@ class Inbox:
             select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.seq)
         )
         return tuple(Kept(_received(row), row.state, row.deleted_at) for row in rows)
+
+    async def others(self, conversation_id: str, sender: str) -> bool:
+        """Whether anybody else than ``sender`` has written in the conversation."""
+        query = select(_t.c.id).where(
+            _t.c.conversation_id == conversation_id, _t.c.message["sender"]["id"].as_string() != storable(sender)
+        )
+        return (await self._connection.execute(query.limit(1))).first() is not None
+
+    async def some(self, ids: Sequence[int]) -> tuple[Received, ...]:
+        """The messages with these ids, in their order."""
+        rows = await self._connection.execute(select(_t).where(_t.c.id.in_(ids)).order_by(_t.c.seq))
+        return tuple(_received(row) for row in rows)
 
     async def mark_deleted(self, chat: ChatRef, message_id: str, now: datetime) -> None:
         """The sender has taken the message away. Its text is kept, since people may have acted on it, and shown as deleted."""

@@ -101,14 +101,56 @@ class Outbox:
                 )
             )
 
-    async def oldest(self, lane: str) -> Letter | None:
-        """The first of the lane that is not settled."""
-        row = (
-            await self._connection.execute(
-                select(_t).where(_t.c.lane == lane, _t.c.state.in_(OPEN)).order_by(_t.c.id).limit(1)
+    async def oldest(self, lane: str, now: datetime) -> Letter | None:
+        """The next of the lane: of each conversation only the first that is not settled counts, so that its order is kept.
+
+        What was being sent comes first, then what is due, the oldest before the others, then what is due soonest: a reply that can
+        still be taken back holds up its own conversation, and no other one.
+        """
+        earlier = _t.alias("earlier")
+        first = ~(
+            select(earlier.c.id)
+            .where(
+                earlier.c.lane == _t.c.lane,
+                earlier.c.conversation_id == _t.c.conversation_id,
+                earlier.c.state.in_(OPEN),
+                earlier.c.id < _t.c.id,
             )
-        ).one_or_none()
+            .exists()
+        )
+        turn = case((_t.c.state == "sending", 0), (_t.c.due_at <= now, 1), else_=2)
+        query = (
+            select(_t)
+            .where(_t.c.lane == lane, _t.c.state.in_(OPEN), first)
+            .order_by(turn, case((turn == 2, _t.c.due_at)), _t.c.id)
+            .limit(1)
+        )
+        row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _letter(row)
+
+    async def revise(self, key: str, part: Part) -> bool:
+        """Say something else in the part ``key``; False when it is on its way, may have arrived, or is gone."""
+        result = await self._connection.execute(
+            update(_t)
+            .where(_t.c.key == key, _t.c.state == "pending", _t.c.uncertain == 0)
+            .values(payload=dump_json(part.payload))
+        )
+        return bool(result.rowcount)
+
+    async def unsaid(self, conversation_id: str, error: str) -> tuple[Letter, ...]:
+        """What was dropped in the conversation because of ``error``, in its order."""
+        query = select(_t).where(_t.c.conversation_id == conversation_id, _t.c.state == "dropped", _t.c.error == error)
+        return tuple(_letter(row) for row in await self._connection.execute(query.order_by(_t.c.id)))
+
+    async def caught_up(self, letters: tuple[Letter, ...]) -> None:
+        """What these said is said anew elsewhere."""
+        await self._connection.execute(
+            update(_t).where(_t.c.id.in_([letter.id for letter in letters])).values(error="said anew")
+        )
+
+    async def of_correlation(self, conversation_id: str, correlation: str) -> tuple[Letter, ...]:
+        query = select(_t).where(_t.c.conversation_id == conversation_id, _t.c.correlation == correlation)
+        return tuple(_letter(row) for row in await self._connection.execute(query.order_by(_t.c.id)))
 
     async def not_before(self, lane: str) -> datetime | None:
         """When the platform takes something in this lane again; None if it has not said."""
@@ -172,10 +214,7 @@ class Outbox:
 
     async def withdraw(self, conversation_id: str, correlation: str, why: str) -> tuple[Letter, ...] | None:
         """Take back what was to be said under ``correlation``; None, and nothing is done, when some of it is out or on its way."""
-        rows = await self._connection.execute(
-            select(_t).where(_t.c.conversation_id == conversation_id, _t.c.correlation == correlation).order_by(_t.c.id)
-        )
-        letters = tuple(_letter(row) for row in rows)
+        letters = await self.of_correlation(conversation_id, correlation)
         if not letters or any(letter.state != "pending" or letter.attempts for letter in letters):
             return None
         for letter in letters:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import ChatRef, Person
 from bot.storage import tables
-from bot.storage.codec import storable
+from bot.storage.codec import dump_chat, load_chat, storable
 from bot.storage.conversations import upsert
 from bot.storage.inbox import identity_of
 
@@ -35,7 +35,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMessage:
-    """``became``: reply, note, or asked while nobody has said yet which of the two it is."""
+    """``became``: reply, note, or asked while nobody has said yet which of the two it is.
+
+    ``correlation`` is that under which its reply or note is recorded; ``chat`` and ``message_id`` are the platform's.
+    """
 
     identity: str
     ticket: int
@@ -43,6 +46,9 @@ class ThreadMessage:
     text: str
     became: str
     at: datetime
+    correlation: str | None
+    chat: ChatRef | None
+    message_id: str | None
 
 
 class Staff:
@@ -69,7 +75,15 @@ class Staff:
         return tuple(_member(row) for row in await self._connection.execute(select(_t).order_by(_t.c.name, _t.c.id)))
 
     async def wrote(
-        self, chat: ChatRef, message_id: str, ticket: int, staff: Person, text: str, became: str, now: datetime
+        self,
+        chat: ChatRef,
+        message_id: str,
+        ticket: int,
+        staff: Person,
+        text: str,
+        became: str,
+        now: datetime,
+        correlation: str | None = None,
     ) -> bool:
         """Keep a message of a thread; False when it is there already."""
         row = await self._connection.execute(
@@ -82,6 +96,9 @@ class Staff:
                 text=storable(text),
                 became=became,
                 at=now,
+                correlation=correlation,
+                chat=dump_chat(chat),
+                message_id=storable(message_id),
             )
             .on_conflict_do_nothing(index_elements=["identity"])
             .returning(_message.c.identity)
@@ -89,20 +106,44 @@ class Staff:
         return row.one_or_none() is not None
 
     async def written(self, chat: ChatRef, message_id: str) -> ThreadMessage | None:
-        query = select(_message).where(_message.c.identity == identity_of(chat, message_id))
-        row = (await self._connection.execute(query)).one_or_none()
-        if row is None:
-            return None
-        return ThreadMessage(row.identity, row.ticket, Person(row.staff, row.name), row.text, row.became, row.at)
+        return await self._one(_message.c.identity == identity_of(chat, message_id))
 
-    async def decide(self, message: ThreadMessage, became: str) -> bool:
+    async def said(self, correlation: str) -> ThreadMessage | None:
+        """The message whose reply or note is recorded under ``correlation``."""
+        return await self._one(_message.c.correlation == correlation)
+
+    async def decide(self, message: ThreadMessage, became: str, correlation: str) -> bool:
         """Say what a message is that was asked about; False when that has been said already."""
         result = await self._connection.execute(
             update(_message)
             .where(_message.c.identity == message.identity, _message.c.became == "asked")
-            .values(became=became)
+            .values(became=became, correlation=correlation)
         )
         return bool(result.rowcount)
+
+    async def reword(self, message: ThreadMessage, text: str, correlation: str | None) -> None:
+        """Its writer has changed it."""
+        await self._connection.execute(
+            update(_message)
+            .where(_message.c.identity == message.identity)
+            .values(text=storable(text), correlation=correlation)
+        )
+
+    async def _one(self, which: ColumnElement[bool]) -> ThreadMessage | None:
+        row = (await self._connection.execute(select(_message).where(which))).one_or_none()
+        if row is None:
+            return None
+        return ThreadMessage(
+            row.identity,
+            row.ticket,
+            Person(row.staff, row.name),
+            row.text,
+            row.became,
+            row.at,
+            row.correlation,
+            None if row.chat is None else load_chat(row.chat),
+            row.message_id,
+        )
 
 
 def _member(row: Row[Any]) -> Member:

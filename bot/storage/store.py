@@ -6,7 +6,7 @@ It must not decide anything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
 from bot.storage.staff import Staff
+from bot.storage.threads import Threads
 from bot.storage.tickets import Tickets
 from bot.storage.timers import Timers
 
@@ -45,6 +46,7 @@ class Session:
         self.incidents = Incidents(connection)
         self.attachments = Attachments(connection)
         self.staff = Staff(connection)
+        self.threads = Threads(connection)
         self.erasure = Erasure(connection)
         self.figures = Figures(connection)
         self._callbacks: list[Callable[[], None]] = []
@@ -64,6 +66,8 @@ class Session:
 class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.heed: Callable[[Session, str], Awaitable[None]] | None = None
+        """Called before the commit of a transaction for each conversation of which staff may want to hear something."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -71,6 +75,9 @@ class Store:
         async with self._database.writing() as connection:
             session = Session(connection)
             yield session
+            if self.heed is not None:
+                for conversation_id in sorted(session.events.news):
+                    await self.heed(session, conversation_id)
         session.committed()
 
     @asynccontextmanager

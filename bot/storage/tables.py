@@ -210,6 +210,27 @@ staff_message = Table(
     Column("text", Text, nullable=False),
     Column("became", String(10), nullable=False),
     Column("at", Moment, nullable=False),
+    Column("correlation", String(36), index=True),
+    Column("chat", JSON),
+    Column("message_id", Text),
+)
+
+thread = Table(
+    "thread",
+    metadata,
+    Column("conversation_id", ForeignKey("conversation.id"), primary_key=True),
+    Column("ticket", BigInteger, nullable=False),
+    Column("adapter", String(40), nullable=False),
+    Column("chat_id", String(200), nullable=False),
+    Column("thread_id", String(200)),
+    Column("card_id", Text),
+    Column("opener_key", String(200), nullable=False, index=True),
+    Column("card_key", String(200), nullable=False, index=True),
+    Column("shown", String(64), nullable=False),
+    Column("open", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    UniqueConstraint("ticket", "adapter", "chat_id"),
+    Index("ix_thread_place", "adapter", "thread_id"),
 )
 
 timer = Table(
@@ -310,6 +331,14 @@ event = Table(
     Column("ticket", BigInteger, index=True),
     Column("correlation", String(36)),
     Column("data", JSON, nullable=False),
+    Column("told", Integer, nullable=False, server_default="0"),
+    Index(
+        "ix_event_untold",
+        "conversation_id",
+        "id",
+        sqlite_where=text("told = 0"),
+        postgresql_where=text("told = 0"),
+    ),
 )
 
 organisation = Table(

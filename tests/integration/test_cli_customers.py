@@ -61,7 +61,7 @@ def _error(result: Result) -> str:
 async def _events(database: TestDatabase) -> list[Event]:
     async with database.store().snapshot() as session:
         rows = await session.connection.execute(select(event).order_by(event.c.id))
-        return [Event(r.at, r.kind, r.actor, r.conversation_id, r.ticket, r.correlation, r.data) for r in rows]
+        return [Event(r.id, r.at, r.kind, r.actor, r.conversation_id, r.ticket, r.correlation, r.data) for r in rows]
 
 
 def test_a_register_is_taken_over_once_and_then_changes_nothing(run: Run, register: Path) -> None:

@@ -41,6 +41,7 @@ KEPT: Mapping[str, str] = {
     "staff.*": "who of the staff it is",
     "staff_message.name": "who of the staff it was",
     "staff_message.identity": "the id of a message in the staff's own chat",
+    "thread.*": "goes with the ticket",
     "lane.name": "goes with the letters",
     "timer.key": "our own key, and the row goes",
     "timer.kind": "a word of ours",
@@ -60,7 +61,8 @@ BLANKED = {
     *("inbox.identity", "inbox.message", "inbox.error"),
     *("outbox.lane", "outbox.chat", "outbox.text", "outbox.payload", "outbox.platform_id", "outbox.error"),
     *("ticket.subject", "ticket.facts", "ticket.person", "ticket.progress", "ticket.rating_words"),
-    *("staff_message.text", "affected.text", "event.data"),
+    *("staff_message.text", "staff_message.chat", "staff_message.message_id"),
+    *("affected.text", "event.data"),
     *("attachment.person", "attachment.name", "attachment.told", "attachment.ref", "attachment.error"),
 }
 

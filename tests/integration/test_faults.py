@@ -132,7 +132,7 @@ async def test_what_is_not_due_yet_waits_whatever_its_place_in_the_lane(desk: De
         await session.outbox.add(
             (Draft("k", conversation_id, Author.BOT, Part(place, {"text": "x"}), "x", "c"),), desk.clock()
         )
-        letter = await session.outbox.oldest("fake:c1")
+        letter = await session.outbox.oldest("fake:c1", desk.clock() + timedelta(days=1))
         assert letter is not None
         await session.outbox.mark_sending(letter, uncertain=0)
         sending = replace(letter, attempts=1)

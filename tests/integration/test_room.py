@@ -1,0 +1,247 @@
+"""What staff see and do in their own chat: a thread for each ticket, and nothing of it reaches a customer but what is meant to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bot.catalogue.catalogue import Catalogue
+from bot.desk.erase import erase_person
+from bot.errors import DeliveryError
+from bot.model import Attachment, Mark, TicketState
+from bot.storage import tables
+from bot.storage.files import Folder
+from tests.conftest import TestDatabase
+from tests.fakes import START
+from tests.integration.desk import until
+from tests.integration.room import House, a_house
+
+
+@pytest.fixture
+async def house(database: TestDatabase, tmp_path: Path, catalogue: Catalogue) -> AsyncIterator[House]:
+    async with a_house(database, tmp_path, catalogue) as house:
+        yield house
+
+
+async def test_a_ticket_is_a_thread_with_a_card_and_the_talk_so_far(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    assert house.staff.calls[:3] == ["open", "card", "say"]
+    assert house.card["title"].startswith("HD-000001")
+    assert house.card["fields"]["Zuständig"] == "noch niemand"
+    assert "staff:take:1" in house.card["buttons"]
+    assert "Der Drucker ist kaputt" in house.thread[0]
+
+
+async def test_what_the_customer_adds_is_shown_once(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    message = await house.customer("Der Toner ist auch kaputt")
+    await house.app.receiver(message)
+    await house.settled()
+    assert sum("Der Toner ist auch kaputt" in said for said in house.thread) == 1
+
+
+async def test_taking_over_from_the_card_shows_who_has_it(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    assert (await house.ticket()).state is TicketState.TAKEN
+    assert house.card["fields"]["Zuständig"] == "Kim"
+    assert any("Kim" in said and "übernommen" in said for said in house.thread)
+    assert any("Kim" in text for text in house.customers.texts), "the customer reads who helps"
+
+
+async def test_the_owners_text_is_a_reply_and_gets_its_tick(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    said = await house.says("Bitte schalten Sie ihn einmal aus.")
+    assert house.customers.texts[-1] == "Bitte schalten Sie ihn einmal aus."
+    assert house.staff.marks[said.message_id] == [Mark.SENDING, Mark.SENT]
+    assert not any("ausschalten" in text or "schalten Sie" in text for text in house.thread), "nobody needs it twice"
+
+
+async def test_anybody_elses_text_is_a_note(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    said = await house.says("Der Kunde ist geheim schwierig", who="mira")
+    assert house.staff.marks[said.message_id] == [Mark.NOTED]
+    assert not any("geheim" in text for text in house.customers.texts)
+
+
+async def test_where_nobody_has_it_it_is_asked_and_nothing_leaves(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    before = len(house.customers.texts)
+    said = await house.says("Ich sehe nach")
+    assert "Kunden" in house.thread[-1]
+    assert house.staff.buttons[-1] == [f"staff:as_reply:{said.message_id}", f"staff:as_note:{said.message_id}"]
+    assert len(house.customers.texts) == before
+    await house.press(f"staff:as_reply:{said.message_id}", reply_to="q1")
+    assert "Ich sehe nach" in house.customers.texts
+    assert (await house.ticket()).assignee == "Kim"
+    assert house.staff.marks[said.message_id][-1] is Mark.SENT
+
+
+async def test_whoever_is_not_a_member_does_nothing(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    before = list(house.customers.texts)
+    await house.press("staff:take:1", who="stranger")
+    await house.says("Ich bin der Chef", who="stranger")
+    await house.says("/resolve", who="stranger")
+    assert (await house.ticket()).state is TicketState.OPEN
+    assert house.customers.texts == before
+
+
+async def test_a_customer_who_makes_up_a_press_does_nothing(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    before = list(house.customers.texts)
+    await house.customer("", action="staff:resolve:1")
+    await house.customer("", action="staff:take:1", sender="kim")
+    assert (await house.ticket()).state is TicketState.OPEN
+    assert house.customers.texts == before
+
+
+@pytest.mark.parametrize("text", ["/resolv", "!erledigd bitte", "/foo bar"])
+async def test_a_mistyped_command_never_reaches_the_customer(house: House, text: str) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    before = list(house.customers.texts)
+    await house.says(text)
+    assert house.customers.texts == before
+    assert "gibt es nicht" in house.thread[-1]
+
+
+async def test_commands_in_both_languages(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.says("/übernehmen")
+    assert (await house.ticket()).assignee == "Kim"
+    await house.says("!prio hoch")
+    assert house.card["fields"]["Priorität"] == "hoch"
+    await house.says("/category usage")
+    assert (await house.ticket()).category == "in_scope.usage"
+    await house.says("/da", who="mira")
+    await house.says("/assign mira")
+    await house.says("/notiz nur für uns", who="mira")
+    await house.says("/gelöst Jetzt geht es wieder.", who="mira")
+    assert (await house.ticket()).state is TicketState.RESOLVED
+    assert any("Jetzt geht es wieder." in text for text in house.customers.texts)
+    assert not any("nur für uns" in text for text in house.customers.texts)
+
+
+async def test_a_refusal_is_told_to_whoever_gave_the_order(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    await house.press("staff:take:1", who="mira")
+    assert "Kim" in house.thread[-1]
+    assert "Nicht möglich" in house.thread[-1]
+    assert (await house.ticket()).assignee == "Kim"
+
+
+async def test_a_reply_that_cannot_be_delivered_is_told_as_loud_as_can_be(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    house.customers.behaviour.extend([DeliveryError("blocked", unreachable=True)])
+    said = await house.says("Hallo?")
+    assert house.staff.marks[said.message_id][-1] is Mark.FAILED
+    assert "@kim" in house.thread[-1]
+    assert "Hallo?" in house.thread[-1]
+
+
+async def test_a_changed_reply_is_changed_at_the_customers(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    said = await house.says("Bitte neu startn")
+    await house.says("Bitte neu starten", edit_of=said.message_id)
+    assert house.customers.texts[-1] == "Bitte neu starten"
+    assert house.staff.marks[said.message_id][-1] is Mark.SENT
+
+
+async def test_a_customers_edit_is_shown_as_one(house: House) -> None:
+    message = await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    edit = replace(
+        message, text="Der Scanner ist kaputt", message_id=f"{message.message_id}@1", edit_of=message.message_id
+    )
+    await house.app.receiver(edit)
+    await house.settled()
+    assert any("geändert" in said and "Scanner" in said and "Drucker" in said for said in house.thread)
+
+
+async def test_a_thread_that_somebody_deleted_comes_back_with_what_was_to_be_said(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    house.staff.delete("t1")
+    await house.customer("Er raucht jetzt auch und ist kaputt")
+    (thread,) = house.staff.threads
+    assert any("raucht" in said for said in house.staff.threads[thread])
+    await house.says("Ich komme", thread=thread)
+    assert "Kunden" in house.staff.threads[thread][-1]
+
+
+async def test_a_closed_ticket_closes_its_thread_and_reopens_it(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.says("/close")
+    assert house.staff.shut_threads == {"t1"}
+    await house.says("/reopen")
+    assert house.staff.shut_threads == set()
+    assert (await house.ticket()).assignee == "Kim"
+
+
+async def test_a_menu_changes_as_one_goes_on_in_it(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:menu:1")
+    assert "staff:menu:1:priority" in house.staff.buttons[-1]
+    await house.press("staff:menu:1:priority", reply_to="m9")
+    assert "staff:priority:1:high" in house.staff.buttons[-1]
+    await house.press("staff:priority:1:high", reply_to="m9")
+    assert house.card["fields"]["Priorität"] == "hoch"
+
+
+async def test_talk_among_staff_outside_of_threads_is_nobodys_business(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    before = (list(house.customers.texts), len(house.staff.calls))
+    await house.says("Wer geht mit zum Essen?", thread=None)
+    assert (list(house.customers.texts), len(house.staff.calls)) == before
+    await house.says("/tickets", thread=None)
+    assert "HD-000001" in house.staff.outside[-1]
+
+
+async def test_a_place_that_cannot_be_used_loses_no_ticket(house: House) -> None:
+    house.staff.behaviour.extend([DeliveryError("no right to open topics", permanent=True)])
+    await house.customer("Der Drucker ist kaputt")
+    assert not house.staff.threads
+    async with house.app.store.snapshot() as session:
+        states = {letter.state for letter in await session.outbox.in_state("pending", "dead", "uncertain", "dropped")}
+    assert states == {"pending"}
+
+
+async def test_an_erased_customer_is_forgotten_in_the_threads_too(house: House, tmp_path: Path) -> None:
+    await house.customer("Der Drucker von Frau Geheim ist kaputt")
+    await house.press("staff:take:1")
+    await house.says("Guten Tag Frau Geheim")
+    files = Folder(tmp_path / "files")
+    await erase_person(house.app.store, files, "fake", "kunde", START, actor="test")
+    async with house.app.store.snapshot() as session:
+        for table in tables.metadata.sorted_tables:
+            for row in await session.connection.execute(select(table)):
+                assert "Geheim" not in str(row), table.name
+
+
+async def test_files_go_both_ways_and_wait_for_each_other(house: House) -> None:
+    screenshot = Attachment("fehler.png", "image/png", 4, "ref1")
+    house.customers.files["ref1"] = b"\x89PNG\r\n\x1a\nx"
+    await house.customer("Der Drucker ist kaputt", attachments=(screenshot,))
+    await until(lambda: any("[fehler.png]" in said for said in house.thread))
+    await house.press("staff:take:1")
+    house.staff.files["ref2"] = b"%PDF-1.7 anleitung"
+    await house.says("So geht es:", attachments=(Attachment("anleitung.pdf", "application/pdf", 4, "ref2"),))
+    await until(lambda: "So geht es: [anleitung.pdf]" in house.customers.texts)
+
+
+async def test_a_file_that_cannot_be_had_lets_nothing_out(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.press("staff:take:1")
+    await house.says("So geht es:", attachments=(Attachment("x.pdf", "application/pdf", 4, "gone"),))
+    await until(lambda: "x.pdf" in house.thread[-1])
+    assert "Nichts ist verschickt" in house.thread[-1]
+    assert not any("So geht es" in text for text in house.customers.texts)
