@@ -115,7 +115,7 @@ def release(number: Number, staff: As) -> None:
 
 def _row(filed: Filed) -> dict[str, object]:
     shown = asdict(filed)
-    for ours in ("conversation_id", "inbox_id", "ref", "retry_at", "retried_at"):
+    for ours in ("conversation_id", "inbox_id", "ref", "retry_at", "settled_at", "retried_at"):
         del shown[ours]
     return {**shown, "created_at": filed.created_at.isoformat(timespec="seconds")}
 
