@@ -43,6 +43,11 @@ class PostgresServer:
         address = str(self._server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
         return f"{address}&options=-csearch_path%3D{schema}"
 
+    @property
+    def programs(self) -> Path:
+        """The folder of pg_dump and its like."""
+        return Path(self._server.bin_path)
+
     def execute(self, statement: str) -> None:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(statement)

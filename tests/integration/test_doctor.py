@@ -193,7 +193,7 @@ async def test_what_failed_for_good_and_what_waits_too_long_is_told(database: Te
     await database.close()
     found = await look(FIRSTLINE_DATABASE_URL=database.url)
     said = _said(found["Database"], "warning")
-    assert "1 messages could not be handled (fake)" in said
+    assert "Messages that could not be handled (fake): 1." in said
     assert "firstline dead list" in said
     assert "has waited for 3 hours; 1 in all" in said
     assert "Zebra" not in said

@@ -34,9 +34,9 @@ _WAITING = {
     "fetch": (timedelta(minutes=30), "file that is to be fetched"),
 }
 _DEAD = {
-    "dead_inbox": "messages could not be handled",
-    "dead_outbox": "messages could not be sent, or may have arrived or not",
-    "dead_fetch": "files of customers could not be had",
+    "dead_inbox": "Messages that could not be handled",
+    "dead_outbox": "Messages that could not be sent, or may have arrived or not",
+    "dead_fetch": "Files of customers that could not be had",
 }
 
 
@@ -87,7 +87,7 @@ def _version(found: str | None, needed: str, where: str, *, embedded: bool) -> I
 def _queues(queues: tuple[Queue, ...], now: datetime) -> Iterator[Finding]:
     for queue in queues:
         if queue.kind in _DEAD:
-            message = f"{queue.length} {_DEAD[queue.kind]} ({queue.adapter})."
+            message = f"{_DEAD[queue.kind]} ({queue.adapter}): {queue.length}."
             yield Finding("warning", message, "`firstline dead list` shows them; `retry` or `drop` each.")
             continue
         patience, what = _WAITING[queue.kind]
