@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -49,6 +49,7 @@ class LoopbackTelegram:
     answered: list[str] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     handed_out: list[int] = field(default_factory=list)
+    polls_at_once: int = 0  # at most, of clients that were there
     faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     latency: float = 0.0
     """Seconds between doing what a call asks for and answering it."""
@@ -61,6 +62,7 @@ class LoopbackTelegram:
         self._next_update, self._next_message = 1000, 500
         self._news = asyncio.Condition()
         self._poller = 0
+        self._polling: set[asyncio.Transport] = set()
         self._release = asyncio.Event()
         self.webhook = Webhook(self._queue, self.confirmed, self._news, _wanted)
 
@@ -120,7 +122,8 @@ class LoopbackTelegram:
         try:
             if request.match_info["token"] != self.token:
                 raise Refusal(401, "Unauthorized")
-            result = await self._do(method, checked(method, params))
+            with self._counted(request) if method == "getUpdates" else nullcontext():
+                result = await self._do(method, checked(method, params))
         except Refusal as refusal:
             self._note(method, params, fault, stored=False)
             body: dict[str, Any] = {"ok": False, "error_code": refusal.status, "description": refusal.description}
@@ -139,6 +142,18 @@ class LoopbackTelegram:
     def _note(self, method: str, params: Mapping[str, Any], fault: Fault, *, stored: bool) -> None:
         if method == "sendMessage":
             self.journal.note(params.get("chat_id"), params.get("text"), fault, stored=stored)
+
+    @contextmanager
+    def _counted(self, request: web.Request) -> Iterator[None]:
+        """A client that has died waits no longer, although its request is still being held."""
+        mine = request.transport
+        assert mine is not None
+        self._polling = {other for other in self._polling if not other.is_closing()} | {mine}
+        self.polls_at_once = max(self.polls_at_once, len(self._polling))
+        try:
+            yield
+        finally:
+            self._polling.discard(mine)
 
     async def _do(self, method: str, params: dict[str, Any]) -> object:
         match method:
