@@ -63,7 +63,7 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(folder: Path, server: str, port: int, way: Way, dies: Moment) -> None:
+def live(folder: Path, server: str, port: int, way: Way, dies: Moment, database_url: str = "") -> None:
     """A whole bot in a process of its own, until death or SIGTERM."""
     logged = {"message_accepted": "accepted", "sent": "sent"}
 
@@ -73,7 +73,7 @@ def live(folder: Path, server: str, port: int, way: Way, dies: Moment) -> None:
         raise structlog.DropEvent
 
     structlog.configure(processors=[watch])
-    settings = Settings(data=folder, burst_seconds=0, web_port=port)
+    settings = Settings(data=folder, database_url=database_url, burst_seconds=0, web_port=port)
 
     async def work() -> None:
         adapter = _Mortal(
