@@ -236,7 +236,12 @@ def _joined(
     async def deliver(lane: str) -> timedelta | None:
         return await delivery(lane)
 
+    started: list[bool] = []
+
     async def sweep() -> list[tuple[str, str]]:
+        if not started:
+            await teller.recall()
+            started.append(True)
         return await waiting(store, clock(), staffed=places.main is not None)
 
     async def ring(lane: str) -> timedelta | None:

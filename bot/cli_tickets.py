@@ -45,6 +45,12 @@ def number_of(key: str) -> int:
 def staff(name: str) -> Person:
     if not name.strip():
         raise typer.BadParameter("--as needs a name: customers read who answers them.")
+    listed = Settings.load().staff_file
+    if listed is not None:
+        from bot.room.roster import read_roster
+
+        if (person := read_roster(listed).named(name)) is not None:
+            return person
     return Person(f"cli:{' '.join(name.split()).casefold()}", " ".join(name.split()))
 
 

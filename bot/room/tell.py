@@ -65,6 +65,13 @@ class Teller:
         if place is not None and (adapter := self.adapters.get(place.adapter)) is not None:
             self._surface(adapter)
 
+    async def recall(self) -> None:
+        """Tickets that were open before staff had this place are told there, too; for the start."""
+        if self.places.main is not None:
+            async with self.store.transaction() as session:
+                if count := await session.events.recall(self.places.main):
+                    log.info("tickets_recalled", count=count)
+
     async def __call__(self, conversation_id: str) -> timedelta | None:
         """Tell what has not been told. Returns when to look again. Raises ElsewhereError."""
         place = self.places.main

@@ -11,10 +11,11 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import ConflictError
+from bot.model import ChatRef
 from bot.storage import tables
 from bot.storage.codec import dump_json, storable
 
-_t = tables.event
+_t, _ticket, _thread = tables.event, tables.ticket, tables.thread
 
 
 ABOUT_SENDING = ("reply_sent", "send_failed", "send_uncertain", "unreachable")
@@ -81,6 +82,22 @@ class Events:
         """What staff have not been told of this conversation, oldest first."""
         query = select(_t).where(_t.c.conversation_id == conversation_id, _t.c.told == 0).order_by(_t.c.id)
         return tuple(_event(row) for row in await self._connection.execute(query))
+
+    async def recall(self, place: ChatRef) -> int:
+        """Of open tickets that have no thread in ``place`` staff have not been told there; how many these are."""
+        there = select(_thread.c.ticket).where(_thread.c.adapter == place.adapter, _thread.c.chat_id == place.chat_id)
+        open_ = select(_ticket.c.number).where(_ticket.c.state.not_in(("resolved", "closed")))
+        result = await self._connection.execute(
+            update(_t)
+            .where(
+                _t.c.kind.in_(("ticket_opened", "dead_letter")),
+                _t.c.told == 1,
+                _t.c.ticket.in_(open_),
+                _t.c.ticket.not_in(there),
+            )
+            .values(told=0)
+        )
+        return int(result.rowcount)
 
     async def mark_told(self, events: Sequence[Event]) -> None:
         """Raises ConflictError when one of them has been told meanwhile: then the whole transaction must not happen."""

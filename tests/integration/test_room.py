@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.erase import erase_person
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, SettingsError
 from bot.model import Attachment, Mark, TicketState
+from bot.room.roster import read_roster
 from bot.storage import tables
 from bot.storage.files import Folder
 from tests.conftest import TestDatabase
@@ -204,6 +205,65 @@ async def test_talk_among_staff_outside_of_threads_is_nobodys_business(house: Ho
     assert (list(house.customers.texts), len(house.staff.calls)) == before
     await house.says("/tickets", thread=None)
     assert "HD-000001" in house.staff.outside[-1]
+
+
+async def test_tickets_that_are_open_already_come_into_a_new_place(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    async with a_house(database, tmp_path, catalogue, staff_chat=None) as before:
+        await before.customer("Der Drucker ist kaputt")
+        assert not before.staff.threads
+    for _ in range(2):  # the second time they are there already
+        async with a_house(database, tmp_path, catalogue) as house:
+            await house.settled()
+            if house.staff.threads:
+                assert "Der Drucker ist kaputt" in house.thread[0]
+                opened = house.staff
+    assert opened.calls.count("open") == 1
+    assert not house.staff.threads
+
+
+async def test_one_person_is_the_same_everywhere_with_a_list(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    listed = tmp_path / "staff.yaml"
+    listed.write_text("- name: Kim Berger\n  desk: kim\n  fake: K1\n- name: Mira Öz\n  desk: M2\n", encoding="utf-8")
+    async with a_house(database, tmp_path, catalogue, staff_file=listed) as house:
+        await house.customer("Der Drucker ist kaputt", chat="shared")
+        await house.press("staff:take:1", who="stranger")
+        await house.press("staff:take:1", who="mira")  # a member of the chat, but not of the list
+        assert (await house.ticket()).owner is None
+        await house.customer("Wir sehen uns das an.", chat="shared", sender="K1")
+        assert (await house.ticket()).assignee == "Kim Berger"
+        assert any("in dessen Chat" in said for said in house.thread)
+        await house.says("Geht es wieder?")
+        assert house.customers.texts[-1] == "Geht es wieder?"
+        await house.press("staff:assign:1:mira-oz", who="kim", reply_to="m1")
+        assert (await house.ticket()).assignee == "Mira Öz"
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        ("", "The file is empty"),
+        ("name: Kim\n", "a list of people"),
+        ("- name: Kim\n", "has no id"),
+        ("- telegram: 5\n", "Field required"),
+        ("- name: Kim\n  telegram: [5]\n", "is no id"),
+        ("- name: Kim\n  telegram: 5\n- name: Mira\n  telegram: 5\n", ":3:"),
+        ("- name: Kim\n  telegram: 5\n- name: kim\n  slack: U5\n", "listed twice"),
+        ("- name: [\n", ":"),
+    ],
+)
+def test_a_list_of_staff_that_cannot_be_used_is_refused_with_file_and_line(
+    tmp_path: Path, written: str, wrong: str
+) -> None:
+    listed = tmp_path / "staff.yaml"
+    listed.write_text(written, encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        read_roster(listed)
+    assert wrong in str(refused.value)
+    assert "staff.yaml" in str(refused.value)
 
 
 async def test_a_place_that_cannot_be_used_loses_no_ticket(house: House) -> None:
