@@ -212,17 +212,17 @@ def _joined(
     shared: bool,
 ) -> App:
     store = Store(database)
+    places = places_of(settings, [adapter.name for adapter in adapters or ()])
     if adapters is None:
         offered = commands(knowledge.in_force.catalogue, settings.default_language)
         home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
         adapters = [
-            *(_adapter(name, settings, files, home, offered) for name in settings.adapter_names),
+            *(_adapter(name, settings, files, home, offered, places.of(name)) for name in settings.adapter_names),
             *mail(settings),
         ]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
     status = Status()
     told = watching(settings, Insight(status, database, clock), tuple(by_name))
-    places = places_of(settings, by_name)
     understanding = Understanding(told.observe)
 
     def in_force() -> Catalogue:
@@ -324,8 +324,11 @@ def _joined(
     )
 
 
-def places_of(settings: Settings, adapters: Mapping[str, ChatAdapter]) -> Places:
-    """Where staff sit. Raises SettingsError for a place on a platform that is not set up."""
+def places_of(settings: Settings, adapters: Sequence[str]) -> Places:
+    """Where staff sit; ``adapters`` are there besides those of the settings.
+
+    Raises SettingsError for a place on a platform that is not set up.
+    """
     found = []
     for name in ("staff_chat", "staff_second_chat"):
         written, variable = getattr(settings, name), f"FIRSTLINE_{name.upper()}"
@@ -351,7 +354,14 @@ def habits_of(settings: Settings) -> Habits:
     )
 
 
-def _adapter(name: str, settings: Settings, files: Files, home: Home, offered: Sequence[Command] = ()) -> ChatAdapter:
+def _adapter(
+    name: str,
+    settings: Settings,
+    files: Files,
+    home: Home,
+    offered: Sequence[Command] = (),
+    staff: Sequence[str] = (),
+) -> ChatAdapter:
     make = adapters_registry.load(name)
     match name:
         case "telegram":
@@ -363,6 +373,7 @@ def _adapter(name: str, settings: Settings, files: Files, home: Home, offered: S
                 base_file_url=f"{base}/file/bot" if base else None,
                 webhook=_called_at(settings, "telegram") if settings.telegram_mode == "webhook" else None,
                 commands=offered,
+                staff=staff,
             )
         case "slack":
             called = settings.slack_mode == "http"

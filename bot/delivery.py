@@ -86,7 +86,7 @@ class Delivery:
             settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
             if settled:
                 await self._arrived(session, letter, platform_id)
-            pace = timedelta(seconds=adapter.limits.pace_in(letter.part.chat))
+            pace = timedelta(seconds=adapter.limits.pace_after(letter.part))
             if pace:
                 await session.outbox.hold(letter.lane, now + pace)
         step.outcome = "sent"

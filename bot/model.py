@@ -181,8 +181,8 @@ class Limits:
     buttons: int
     pace: float = 0.0
 
-    def pace_in(self, chat: ChatRef) -> float:  # noqa: ARG002 - for those that do look at it
-        """Seconds between two sends in ``chat``, where a platform has kinds of chats with paces of their own."""
+    def pace_after(self, part: Part) -> float:  # noqa: ARG002 - for those that do look at it
+        """Seconds until something else may be sent in the chat of ``part``, where a platform has kinds of chats or of parts."""
         return self.pace
 
 

@@ -8,25 +8,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
+from adapters.telegram import topics
 from adapters.telegram.client import Client, FloodError
 from adapters.telegram.courtesies import Courtesies
-from adapters.telegram.errors import translate, unfetched
+from adapters.telegram.errors import unfetched
 from adapters.telegram.inbound import KINDS, Me
 from adapters.telegram.intake import Intake, reason
+from adapters.telegram.members import is_member
 from adapters.telegram.menus import show_menus
-from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render, where
+from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
 from adapters.telegram.pace import Pace, TelegramLimits
 from adapters.telegram.polling import Polling
-from bot.errors import DeliveryError, SettingsError
-from bot.model import Attachment, ChatRef, Command, Limits, OutboundMessage, Part
+from adapters.telegram.sending import Sending
+from bot.errors import SettingsError
+from bot.model import Attachment, Card, ChatRef, Command, Limits, Mark, OutboundMessage, Part, Person
 from bot.ports import Clock, Files, Receive
 
 if TYPE_CHECKING:
@@ -38,8 +40,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
 ASK_AGAIN = 600.0  # seconds after which Telegram is told once more where to call
-_FIELDS = {"sendPhoto": "photo", "sendDocument": "document"}
-_REFUSED_PHOTO = re.compile("photo|image", re.IGNORECASE)
 T = TypeVar("T")
 
 
@@ -48,7 +48,7 @@ class TelegramAdapter:
 
     ``poll`` is how long Telegram holds a poll open, ``timeout`` how long any other call may take, ``pause`` the first
     pause after a failure, all in seconds. ``files`` holds what is to be sent. ``webhook`` is where Telegram is to call;
-    without it updates are fetched.
+    without it updates are fetched. ``staff`` are the ids of the chats in which staff sit.
     """
 
     name = "telegram"
@@ -66,6 +66,7 @@ class TelegramAdapter:
         pause: float = 1.0,
         webhook: str | None = None,
         commands: Sequence[Command] = (),
+        staff: Sequence[str] = (),
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         try:
@@ -77,11 +78,12 @@ class TelegramAdapter:
             )
         except InvalidToken:
             raise SettingsError("The token of the Telegram bot is missing.") from None
-        self._files = files
         self._poll, self._pause, self._clock = poll, pause, clock
         self._commands = commands
         self._courtesies = Courtesies(self._client)
         self._gate = Pace()
+        self._staff = frozenset(staff)
+        self._send = Sending(self._client, files, self._staff, self._courtesies.pin)
         self._called = None if webhook is None else (webhook, _webhook(token))
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -96,7 +98,7 @@ class TelegramAdapter:
     async def run(self, receive: Receive) -> None:
         """Take updates until cancelled. Raises SettingsError when Telegram does not accept the token or the address."""
         me = await self._insist(self._me)
-        intake = Intake(me, receive, self._clock, self._courtesies, {c.name: c for c in self._commands})
+        intake = Intake(me, receive, self._clock, self._courtesies, {c.name: c for c in self._commands}, self._staff)
         await show_menus(self._client, self._commands)
         await (self._fetch(intake) if self._called is None else self._be_called(*self._called, intake))
 
@@ -147,37 +149,18 @@ class TelegramAdapter:
 
     async def send(self, part: Part) -> str:
         await self._gate.turn()
-        # The part may have been made before its group got another number.
-        chat = {"chat_id": where(part.chat)["chat_id"]}
-        match part.payload:
-            case {"method": str(method), "params": {} as params, "file": {"key": str(key), "name": str(name)}}:
-                return await self._upload(method, {**params, **chat}, key, name)
-            case {"method": str(method), "params": {} as params}:
-                params = {**params, **chat}
-            case _:
-                raise DeliveryError("This part was not made by the Telegram adapter.", permanent=True)
-        try:
-            result = await self._call(method, params)
-        except BadRequest as error:
-            if method == "editMessageText" and "message is not modified" in str(error).lower():
-                return str(params["message_id"])  # it reads already as it should
-            raise translate(error) from error
-        except Exception as error:
-            raise translate(error) from error
-        return _message_id(result)
+        return await self._send(part)
 
-    async def _upload(self, method: str, params: dict[str, object], key: str, name: str) -> str:
-        content = b"".join([piece async for piece in self._files.open(key)])
-        try:
-            try:
-                result = await self._call(method, params, (name, content))
-            except BadRequest as error:
-                if method != "sendPhoto" or not _REFUSED_PHOTO.search(str(error)):
-                    raise
-                result = await self._call("sendDocument", params, (name, content))  # too long and narrow, or broken
-        except Exception as error:
-            raise translate(error) from error
-        return _message_id(result)
+    # --- staff: bot.ports.StaffSurface
+
+    draw: Callable[[ChatRef, Card, str | None], Sequence[Part]] = staticmethod(topics.draw)
+    mark: Callable[[ChatRef, str, Mark], Sequence[Part]] = staticmethod(topics.mark)
+
+    def shut(self, chat: ChatRef, *, shut: bool) -> Sequence[Part]:
+        return topics.shut(chat, shut=shut)
+
+    async def is_member(self, chat: ChatRef, person: Person) -> bool:
+        return await is_member(self._client, chat, person)
 
     async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
         try:
@@ -194,11 +177,6 @@ class TelegramAdapter:
         """Close the connections. Neither ``run`` nor ``send`` may be called afterwards."""
         await self._courtesies.close()
         await self._client.close()
-
-    async def _call(self, method: str, params: dict[str, object], upload: tuple[str, bytes] | None = None) -> Any:
-        if upload is None:
-            return await self._client.call(method, params)
-        return await self._client.upload(method, params, _FIELDS[method], *upload)
 
     async def _me(self) -> Me:
         try:
@@ -226,12 +204,3 @@ def _webhook(token: str) -> Webhook:
             f"To be called by Telegram needs the package {error.name!r}, which is not installed: pip install 'firstline[web]'."
         ) from error
     return Webhook(secret_of(token))
-
-
-def _message_id(result: object) -> str:
-    match result:
-        case {"message_id": int(number)}:
-            return str(number)
-        case _:
-            # Sent, but nobody knows as what.
-            raise DeliveryError("Telegram did not say which message it sent.", uncertain=True)

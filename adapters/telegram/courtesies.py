@@ -1,4 +1,5 @@
-"""What is nice to show and may be missing: "typing...", a button that stops spinning, a mark on the one that was pressed.
+"""What is nice to show and may be missing: "typing...", a button that stops spinning, a mark on the one that was pressed, a card
+that stays in sight.
 
 Nothing here may fail anything else or hold it up. It must not know what a button stands for.
 """
@@ -37,17 +38,24 @@ class Courtesies:
             self._shown[key] = now
             self._do(self._call("sendChatAction", {**where(chat), "action": "typing"}))
 
-    def pressed(self, query: Mapping[str, Any]) -> None:
-        """Stop the spinner, and leave of the buttons only the pressed one, marked and without effect."""
-        self._do(self._pressed(query))
+    def pressed(self, query: Mapping[str, Any], *, lasting: bool = False) -> None:
+        """Stop the spinner; of buttons that are not ``lasting`` only the pressed one stays, marked and without effect."""
+        self._do(self._pressed(query, lasting=lasting))
+
+    def pin(self, chat: ChatRef, message: int) -> None:
+        """Keep a card in sight, if the bot may."""
+        params = {"chat_id": where(chat)["chat_id"], "message_id": message, "disable_notification": True}
+        self._do(self._call("pinChatMessage", params))
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pressed(self, query: Mapping[str, Any]) -> None:
+    async def _pressed(self, query: Mapping[str, Any], *, lasting: bool) -> None:
         await self._call("answerCallbackQuery", {"callback_query_id": query["id"]})
+        if lasting:
+            return
         match query:
             case {
                 "data": str(data),

@@ -6,7 +6,7 @@ It must not know how updates are fetched or confirmed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -38,18 +38,23 @@ class Me:
 
 
 def to_inbound(
-    update: Fields, me: Me, now: datetime, commands: Mapping[str, Command] = NO_COMMANDS
+    update: Fields,
+    me: Me,
+    now: datetime,
+    commands: Mapping[str, Command] = NO_COMMANDS,
+    staff: Collection[str] = (),
 ) -> InboundMessage | None:
     """The message in an update; None when it is not for the bot.
 
-    ``now`` dates a press, which carries no time; ``commands`` are known by name. Raises UnreadableError.
+    ``now`` dates a press, which carries no time; ``commands`` are known by name, and only to customers: in the chats whose ids
+    are ``staff`` everything is for the bot as it stands. Raises UnreadableError.
     """
     try:
         match update:
             case {"message": {} as message, "update_id": number}:
-                return _moved(message, str(number)) or _message(message, me, str(number), commands)
+                return _moved(message, str(number)) or _message(message, me, str(number), commands, staff)
             case {"edited_message": {"edit_date": int(edited)} as message, "update_id": number}:
-                return _message(message, me, str(number), NO_COMMANDS, edited)
+                return _message(message, me, str(number), NO_COMMANDS, staff, edited)
             case {"callback_query": {} as query, "update_id": number}:
                 return _press(query, str(number), now)
             case {"message": _} | {"edited_message": _} | {"callback_query": _}:
@@ -61,24 +66,29 @@ def to_inbound(
 
 
 def _message(
-    message: Fields, me: Me, delivery_id: str, commands: Mapping[str, Command], edited: int | None = None
+    message: Fields,
+    me: Me,
+    delivery_id: str,
+    commands: Mapping[str, Command],
+    staff: Collection[str],
+    edited: int | None = None,
 ) -> InboundMessage | None:
     match message:
-        case {"message_id": int(number), "date": int(date), "chat": {"id": int(), "type": str(kind)}}:
-            pass
+        case {"message_id": int(number), "date": int(date), "chat": {"id": int(chat), "type": str(kind)}}:
+            among_staff = str(chat) in staff
         case _:
             raise UnreadableError("message_id, date or chat is missing")
-    sender = _sender(message)
+    sender = _sender(message) or (_disguised(message) if among_staff else None)
     text, attachments = _text(message), _attachments(message)
     if sender is None or kind == "channel" or not (text or attachments):
         return None  # a bot, an anonymous post, or a service message such as "joined the group"
     if kind != "private":
         spans = _addresses(message, me, text)
-        if not spans and not _answers(message, me):
+        if not spans and not among_staff and not _answers(message, me):
             return None
-        text = _without(spans, text)
-    invited = invitation(text) if edited is None else None
-    text, action = (text, None) if invited else _command(text, commands)
+        text = _without(spans, text) if spans else text
+    invited = invitation(text) if edited is None and not among_staff else None
+    text, action = (text, None) if invited or among_staff else _command(text, commands)
     return InboundMessage(
         chat=_chat(message),
         message_id=str(number) if edited is None else f"{number}@{edited}",
@@ -166,6 +176,15 @@ def _sender(thing: Fields) -> Person | None:
             return Person(str(number), " ".join(names) or str(user.get("username", number)))
         case _:
             raise UnreadableError("from is no user")
+
+
+def _disguised(message: Fields) -> Person | None:
+    """Whoever writes in the name of a group or a channel; who that is, Telegram does not say."""
+    match message:
+        case {"sender_chat": {"id": int(number), **about}}:
+            return Person(str(number), str(about.get("title") or number))
+        case _:
+            return None
 
 
 def _text(message: Fields) -> str:

@@ -6,7 +6,7 @@ It must not know whether they are fetched or brought.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,19 +23,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """``commands`` are known by name."""
+    """``commands`` are known by name; ``staff`` are the ids of the chats in which staff sit."""
 
     me: Me
     receive: Receive
     clock: Clock
     courtesies: Courtesies
     commands: Mapping[str, Command]
+    staff: Collection[str] = ()
 
     async def take(self, update: Mapping[str, Any]) -> None:
         """Returns once whatever the update says is durable, or says nothing to the bot. Raises what ``receive`` raises."""
         number = update.get("update_id")
         try:
-            message = to_inbound(update, self.me, self.clock(), self.commands)
+            message = to_inbound(update, self.me, self.clock(), self.commands, self.staff)
         except Exception as error:  # whatever it is: it would be the same the next time, and nothing else would get by
             log.warning("update %s was skipped, it cannot be read: %s", number, reason(error))
             return
@@ -45,7 +46,8 @@ class Intake:
             log.debug("update %s is not for the bot: %s", number, ", ".join(map(str, update)))
         match update:
             case {"callback_query": {"id": str()} as query}:
-                self.courtesies.pressed(query)
+                among_staff = message is not None and message.chat.chat_id in self.staff
+                self.courtesies.pressed(query, lasting=among_staff)
 
 
 def reason(error: Exception) -> str:

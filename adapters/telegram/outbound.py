@@ -5,13 +5,13 @@ It must not know how a call is made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
 
 from adapters.markup import Run, Style, parse, split
-from bot.model import Button, ChatRef, File, OutboundMessage, Part
+from bot.model import Button, ChatRef, File, OutboundMessage, Part, Person
 
 TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
@@ -30,8 +30,8 @@ def render(message: OutboundMessage) -> tuple[Part, ...]:
     """One part for each call, texts before files: an edit goes into the first, the reply reference too, the buttons hang on the
     last. A text that is short enough is the caption of the first file.
     """
-    edited = _number(message.edit_of)
-    runs, files = parse(message.text), message.attachments
+    edited = number_of(message.edit_of)
+    runs, files = (*_called(message.mentions), *parse(message.text)), message.attachments
     pieces = list(split(runs, TEXT_LIMIT, length))
     caption = None
     if files and not edited and len(pieces) == 1 and length(pieces[0]) <= CAPTION_LIMIT:
@@ -40,14 +40,21 @@ def render(message: OutboundMessage) -> tuple[Part, ...]:
     calls += [_file(file, caption if index == 0 else None) for index, file in enumerate(files)]
     for index, call in enumerate(calls):
         params = call["params"]
-        params["chat_id"] = _number(message.chat.chat_id) or message.chat.chat_id
+        params["chat_id"] = number_of(message.chat.chat_id) or message.chat.chat_id
         if index == 0 and edited:
             call["method"], params["message_id"] = "editMessageText", edited
         else:
             params |= _place(message.chat, message.reply_to if index == 0 else None)
     if message.buttons:
-        calls[-1]["params"]["reply_markup"] = {"inline_keyboard": [[_key(button)] for button in message.buttons]}
+        calls[-1]["params"]["reply_markup"] = {"inline_keyboard": [[key_of(button)] for button in message.buttons]}
     return tuple(Part(message.chat, call) for call in calls)
+
+
+def _called(people: Sequence[Person]) -> Iterator[Run]:
+    """Names that make Telegram tell those who bear them, by their numbers."""
+    for person in people:
+        yield Run(person.name, (Style("link", f"tg://user?id={person.id}"),))
+        yield Run(" ")
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -97,7 +104,8 @@ def _wrap(inside: str, style: Style) -> str:
             return f"<{_TAGS[kind]}>{inside}</{_TAGS[kind]}>"
 
 
-def _key(button: Button) -> Mapping[str, str]:
+def key_of(button: Button) -> dict[str, str]:
+    """Raises ValueError for an action that Telegram would not take."""
     if not 0 < len(button.action.encode()) <= CALLBACK_DATA_LIMIT:
         raise ValueError(f"the action {button.action!r} does not fit in {CALLBACK_DATA_LIMIT} bytes")
     return {"text": button.label, "callback_data": button.action}
@@ -105,21 +113,21 @@ def _key(button: Button) -> Mapping[str, str]:
 
 def where(chat: ChatRef) -> dict[str, object]:
     """The arguments that name a chat and its topic."""
-    return {"chat_id": _number(chat.chat_id) or chat.chat_id, **_place(chat, None)}
+    return {"chat_id": number_of(chat.chat_id) or chat.chat_id, **_place(chat, None)}
 
 
 def _place(chat: ChatRef, reply_to: str | None) -> dict[str, object]:
     place: dict[str, object] = {}
     # Telegram refuses the General topic by its id.
-    if (topic := _number(chat.thread_id)) and chat.thread_id != GENERAL_TOPIC:
+    if (topic := number_of(chat.thread_id)) and chat.thread_id != GENERAL_TOPIC:
         place["message_thread_id"] = topic
-    if quoted := _number(reply_to):
+    if quoted := number_of(reply_to):
         # The message may have been deleted meanwhile: the answer must go out all the same.
         place["reply_parameters"] = {"message_id": quoted, "allow_sending_without_reply": True}
     return place
 
 
-def _number(text: str | None) -> int | None:
+def number_of(text: str | None) -> int | None:
     """Telegram's ids are numbers; a key of ours (an edit, a press) begins with the number that it belongs to, or is none."""
     head = (text or "").partition("@")[0]
     return int(head) if head.removeprefix("-").isdecimal() else None

@@ -8,17 +8,25 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from bot.model import ChatRef, Limits
+from bot.model import Limits, Part
 
 EVERYWHERE = 1 / 30  # seconds between two sends, whatever their chats
 IN_A_GROUP = 3.0  # 20 a minute, which all topics of a group share
 
 
+_MESSAGES = {"sendMessage", "sendPhoto", "sendDocument", "createForumTopic"}
+
+
 @dataclass(frozen=True, slots=True)
 class TelegramLimits(Limits):
-    def pace_in(self, chat: ChatRef) -> float:
-        """Groups have negative numbers."""
-        return IN_A_GROUP if chat.chat_id.startswith("-") else self.pace
+    """``in_a_group``: seconds between two messages in a group."""
+
+    in_a_group: float = IN_A_GROUP
+
+    def pace_after(self, part: Part) -> float:
+        """Groups have negative numbers. What changes a message, or marks it, is none: the general pace is enough for it."""
+        message = part.payload.get("method") in _MESSAGES
+        return self.in_a_group if message and part.chat.chat_id.startswith("-") else self.pace
 
 
 class Pace:

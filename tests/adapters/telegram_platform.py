@@ -43,7 +43,12 @@ class Telegram(Platform):
         self._numbers = itertools.count(10)
 
     def adapter(
-        self, *, url: str | None = None, token: str | None = None, webhook: str | None = None
+        self,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        webhook: str | None = None,
+        staff: tuple[str, ...] = (),
     ) -> TelegramAdapter:
         root = url or self.server.url
         return TelegramAdapter(
@@ -56,6 +61,7 @@ class Telegram(Platform):
             pause=0.05,
             webhook=webhook,
             commands=COMMANDS,
+            staff=staff,
         )
 
     @property
@@ -188,9 +194,14 @@ class CalledTelegram(Telegram):
         self.newest: TelegramAdapter | None = None
 
     def adapter(
-        self, *, url: str | None = None, token: str | None = None, webhook: str | None = None
+        self,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        webhook: str | None = None,
+        staff: tuple[str, ...] = (),
     ) -> TelegramAdapter:
-        self.newest = super().adapter(url=url, token=token, webhook=webhook or self.address)
+        self.newest = super().adapter(url=url, token=token, webhook=webhook or self.address, staff=staff)
         return self.newest
 
     async def answer(self, request: Request) -> Response:

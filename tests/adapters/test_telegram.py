@@ -160,9 +160,11 @@ def test_a_command_to_the_bot_in_a_group_is_an_action() -> None:
 
 
 async def test_a_group_is_given_more_time_between_two_sends_than_a_person(telegram: Telegram) -> None:
-    limits = telegram.adapter().limits
-    assert 60 / limits.pace_in(ChatRef("telegram", "-100", "7")) <= 20
-    assert limits.pace_in(ChatRef("telegram", "1")) == 1
+    adapter = telegram.adapter()
+    [in_a_group] = adapter.render(OutboundMessage(ChatRef("telegram", "-100", "7"), "Hallo"))
+    [to_a_person] = adapter.render(OutboundMessage(telegram.chat, "Hallo"))
+    assert 60 / adapter.limits.pace_after(in_a_group) <= 20
+    assert adapter.limits.pace_after(to_a_person) == 1
 
 
 async def test_no_more_is_sent_at_once_than_telegram_takes_over_all_chats(telegram: Telegram) -> None:

@@ -168,7 +168,7 @@ async def test_somebody_else_answers_where_the_bot_should(called: CalledTelegram
 async def test_a_group_without_the_bot_or_without_its_rights(
     telegram: Telegram, member: dict[str, Any], message: str
 ) -> None:
-    telegram.server.members[-100] = member
+    telegram.server.groups.bot[-100] = member
     [said] = wrong(await found(a_setup(telegram, groups=["-100"])))
     assert message in said
 

@@ -20,6 +20,7 @@ from telegram.constants import ChatAction, UpdateType
 from tests.loopback.downloads import sent_out
 from tests.loopback.faults import Fault
 from tests.loopback.journal import Journal
+from tests.loopback.telegram_forum import FORUM, Groups
 from tests.loopback.telegram_markup import Refusal, check_keyboard, visible
 from tests.loopback.telegram_methods import checked
 from tests.loopback.telegram_webhook import Webhook
@@ -30,8 +31,8 @@ DOWNLOAD_LIMIT, UPLOAD_LIMIT, PHOTO_LIMIT = 20 << 20, 50 << 20, 10 << 20
 @dataclass
 class LoopbackTelegram:
     token: str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
-    chats: set[int] = field(default_factory=lambda: {1, -100})
-    topics: set[tuple[int, int]] = field(default_factory=lambda: {(-100, 7)})
+    chats: set[int] = field(default_factory=lambda: {1, -100, FORUM})
+    groups: Groups = field(default_factory=Groups)
     blocked: set[int] = field(default_factory=set)
     migrated: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -43,8 +44,8 @@ class LoopbackTelegram:
     """Where "typing..." was shown: chat and topic."""
     hears_everything: bool = False
     """In groups: BotFather's privacy mode is off."""
-    members: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """What the bot is in a chat, where it is not a plain member."""
+    written: set[tuple[int, int]] = field(default_factory=set)
+    """The messages of people: chat and number."""
     presses: set[str] = field(default_factory=set)
     answered: list[str] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
@@ -69,12 +70,22 @@ class LoopbackTelegram:
     # --- what a test does
 
     async def push(self, **update: Any) -> int:
-        """Queue one update and return its update_id."""
+        """Queue one update and return its update_id; one that Telegram keeps back from the bot is only counted."""
         async with self._news:
             self._next_update += 1
+            if not self._seen(update):
+                return self._next_update
             self._queue[self._next_update] = {"update_id": self._next_update, **update}
             self._news.notify_all()
             return self._next_update
+
+    def _seen(self, update: Mapping[str, Any]) -> bool:
+        match update:
+            case {"message": {"chat": {"id": int(chat)}, "message_id": int(number)} as message}:
+                self.written.add((chat, number))
+                return self.groups.hears(chat, message, everything=self.hears_everything)
+            case _:
+                return True
 
     def fail(self, method: str, fault: Fault) -> None:
         self.faults[method].append(fault)
@@ -183,12 +194,13 @@ class LoopbackTelegram:
             case "getWebhookInfo":
                 return self.webhook.info()
             case "getChat":
-                chat = self._chat(params["chat_id"])
-                return {"id": chat, "type": "supergroup" if chat < 0 else "private", "title": "Gruppe"}
+                return self.groups.chat(self._chat(params["chat_id"]))
             case "getChatMember":
-                return self._member(params)
+                return self.groups.member(self._chat(params["chat_id"]), params["user_id"])
             case "answerCallbackQuery":
                 return self._answer(params)
+            case "createForumTopic" | "closeForumTopic" | "reopenForumTopic" | "setMessageReaction" | "pinChatMessage":
+                return self._in_group(method, self._chat(params["chat_id"]), params)
             case _:
                 raise NotImplementedError(method)
 
@@ -267,8 +279,7 @@ class LoopbackTelegram:
     def _place(self, params: dict[str, Any]) -> int:
         chat = self._chat(params["chat_id"])
         topic = params.get("message_thread_id")
-        if topic is not None and (chat, topic) not in self.topics:
-            raise Refusal(400, "Bad Request: message thread not found")
+        self.groups.check_place(chat, topic)
         quoted = params.get("reply_parameters", {})
         if (
             quoted
@@ -287,7 +298,8 @@ class LoopbackTelegram:
             "reply_markup"
         ):
             raise Refusal(400, "Bad Request: message is not modified")
-        return self._store(chat, params["message_id"], params)
+        thread = before["params"].get("message_thread_id")
+        return self._store(chat, params["message_id"], params | ({"message_thread_id": thread} if thread else {}))
 
     def _edit_buttons(self, params: dict[str, Any]) -> dict[str, Any]:
         chat = self._chat(params["chat_id"])
@@ -337,11 +349,17 @@ class LoopbackTelegram:
         check_keyboard(params.get("reply_markup"))
         return text
 
-    def _member(self, params: dict[str, Any]) -> dict[str, Any]:
-        if params["user_id"] != 42:
-            raise Refusal(400, "Bad Request: PARTICIPANT_ID_INVALID")
-        me = {"id": 42, "is_bot": True, "first_name": "Firstline"}
-        return {"user": me, "status": "member", **self.members.get(self._chat(params["chat_id"]), {})}
+    def _in_group(self, method: str, chat: int, params: dict[str, Any]) -> object:
+        match method:
+            case "createForumTopic":
+                self._next_message += 1
+                return self.groups.create(chat, params, self._next_message)
+            case "setMessageReaction":
+                return self.groups.react(chat, params, self.written | self.sent.keys())
+            case "pinChatMessage":
+                return self.groups.pin(chat, params["message_id"], self.sent)
+            case _:
+                return self.groups.close(chat, params["message_thread_id"], closed=method == "closeForumTopic")
 
     def _answer(self, params: dict[str, Any]) -> bool:
         if params["callback_query_id"] not in self.presses:

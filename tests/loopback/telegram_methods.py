@@ -88,6 +88,25 @@ METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
     "getWebhookInfo": {},
     "getChat": {"chat_id": ("chat", True)},
     "getChatMember": {"chat_id": ("chat", True), "user_id": ("integer", True)},
+    "createForumTopic": {
+        "chat_id": ("chat", True),
+        "name": ("string", True),
+        "icon_color": ("integer", False),
+        "icon_custom_emoji_id": ("string", False),
+    },
+    "closeForumTopic": {"chat_id": ("chat", True), "message_thread_id": ("integer", True)},
+    "reopenForumTopic": {"chat_id": ("chat", True), "message_thread_id": ("integer", True)},
+    "setMessageReaction": {
+        "chat_id": ("chat", True),
+        "message_id": ("integer", True),
+        "reaction": ("list", False),
+        "is_big": ("boolean", False),
+    },
+    "pinChatMessage": {
+        "chat_id": ("chat", True),
+        "message_id": ("integer", True),
+        "disable_notification": ("boolean", False),
+    },
     "answerCallbackQuery": {
         "callback_query_id": ("string", True),
         "text": ("string", False),
