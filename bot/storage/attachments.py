@@ -23,6 +23,7 @@ _t, _inbox = tables.attachment, tables.inbox
 
 EXPECTED, STORED, REFUSED, FAILED = "expected", "stored", "refused", "failed"
 GIVEN_UP, ERASING, ERASED = "given_up", "erasing", "erased"
+TO_DO = (EXPECTED, ERASING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class Attachments:
     async def waiting(self, now: datetime) -> tuple[int, ...]:
         """What is to be fetched, or removed, by now; for the sweeper."""
         due = or_(_t.c.retry_at.is_(None), _t.c.retry_at <= now)
-        rows = await self._connection.execute(select(_t.c.id).where(_t.c.state.in_((EXPECTED, ERASING)), due))
+        rows = await self._connection.execute(select(_t.c.id).where(tables.one_of(_t.c.state, TO_DO), due))
         return tuple(rows.scalars())
 
     async def shared(self, filed: Filed) -> bool:

@@ -57,7 +57,9 @@ async def go_on_from(connection: AsyncConnection, made_at: datetime, now: dateti
     has been opened since has numbers that customers know: ``gap`` numbers are left out.
     """
     outbox = tables.outbox
-    await connection.execute(update(outbox).where(outbox.c.state.in_(OPEN)).values(uncertain=outbox.c.uncertain + 1))
+    await connection.execute(
+        update(outbox).where(tables.one_of(outbox.c.state, OPEN)).values(uncertain=outbox.c.uncertain + 1)
+    )
     found = await connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'ticket'"))
     last = int(found.scalar_one_or_none() or 0)
     await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'ticket'"))

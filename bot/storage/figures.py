@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import tables
-from bot.storage.attachments import ERASING, EXPECTED, FAILED
+from bot.storage.attachments import FAILED, TO_DO
 from bot.storage.outbox import FAILED as UNSENT
 from bot.storage.outbox import OPEN
 
@@ -44,11 +44,11 @@ class Figures:
         addressed = _outbox.c.chat["adapter"].as_string()
         asked = {
             "inbox": (accepted, _inbox.c.received_at, _inbox.c.state == "new"),
-            "outbox": (addressed, _outbox.c.created_at, _outbox.c.state.in_(OPEN)),
+            "outbox": (addressed, _outbox.c.created_at, tables.one_of(_outbox.c.state, OPEN)),
             "timers": (_conversation.c.adapter, _timer.c.due_at, _timer.c.due_at <= now),
-            "fetch": (_attachment.c.adapter, _attachment.c.created_at, _attachment.c.state.in_((EXPECTED, ERASING))),
+            "fetch": (_attachment.c.adapter, _attachment.c.created_at, tables.one_of(_attachment.c.state, TO_DO)),
             "dead_inbox": (accepted, _inbox.c.handled_at, _inbox.c.state == "dead"),
-            "dead_outbox": (addressed, _outbox.c.created_at, _outbox.c.state.in_(UNSENT)),
+            "dead_outbox": (addressed, _outbox.c.created_at, tables.one_of(_outbox.c.state, UNSENT)),
             "dead_fetch": (_attachment.c.adapter, _attachment.c.settled_at, _attachment.c.state == FAILED),
         }
         found = []

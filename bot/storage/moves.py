@@ -67,7 +67,9 @@ async def _joined(connection: AsyncConnection, begun: str, into: str) -> None:
 
 async def _letters(connection: AsyncConnection, old: ChatRef, chat_id: str) -> None:
     """What has not been sent is sent there."""
-    unsent = select(_outbox.c.id, _outbox.c.chat).where(_outbox.c.lane == storable(old.lane), _outbox.c.state.in_(OPEN))
+    unsent = select(_outbox.c.id, _outbox.c.chat).where(
+        _outbox.c.lane == storable(old.lane), tables.one_of(_outbox.c.state, OPEN)
+    )
     for letter in (await connection.execute(unsent)).all():
         chat = replace(load_chat(letter.chat), chat_id=chat_id)
         values: dict[str, Any] = {"chat": dump_chat(chat), "lane": storable(chat.lane)}

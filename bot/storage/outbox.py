@@ -113,7 +113,7 @@ class Outbox:
             .where(
                 earlier.c.lane == _t.c.lane,
                 earlier.c.conversation_id == _t.c.conversation_id,
-                earlier.c.state.in_(OPEN),
+                tables.one_of(earlier.c.state, OPEN),
                 earlier.c.id < _t.c.id,
             )
             .exists()
@@ -121,7 +121,7 @@ class Outbox:
         turn = case((_t.c.state == "sending", 0), (_t.c.due_at <= now, 1), else_=2)
         query = (
             select(_t)
-            .where(_t.c.lane == lane, _t.c.state.in_(OPEN), first)
+            .where(_t.c.lane == lane, tables.one_of(_t.c.state, OPEN), first)
             .order_by(turn, case((turn == 2, _t.c.due_at)), _t.c.id)
             .limit(1)
         )
@@ -226,11 +226,11 @@ class Outbox:
 
     async def waiting(self) -> tuple[str, ...]:
         """The lanes that have something to be sent; for the sweeper."""
-        rows = await self._connection.execute(select(_t.c.lane).where(_t.c.state.in_(OPEN)).distinct())
+        rows = await self._connection.execute(select(_t.c.lane).where(tables.one_of(_t.c.state, OPEN)).distinct())
         return tuple(rows.scalars())
 
     async def in_state(self, *states: str) -> tuple[Letter, ...]:
-        rows = await self._connection.execute(select(_t).where(_t.c.state.in_(states)).order_by(_t.c.id))
+        rows = await self._connection.execute(select(_t).where(tables.one_of(_t.c.state, states)).order_by(_t.c.id))
         return tuple(_letter(row) for row in rows)
 
     async def uncertain_sends(self) -> int:

@@ -6,12 +6,14 @@ impossible. It must not know who reads or writes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Dialect,
@@ -24,8 +26,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    bindparam,
     text,
 )
+
+
+def one_of(column: Column[str], states: Sequence[str]) -> ColumnElement[bool]:
+    """``column IN (...)`` with the states written out: with bound ones SQLite would not see that a partial index will do."""
+    return column.in_(bindparam(None, states, expanding=True, literal_execute=True))
+
 
 metadata = MetaData(
     naming_convention={

@@ -279,12 +279,12 @@ async def test_no_word_name_or_id_of_a_customer_is_in_the_metrics(
     adapter.behaviour += [DeliveryError("geheimer Grund", permanent=True)]
     async with _running(database, tmp_path, catalogue, unused_tcp_port, adapter) as (app, _):
         await app.receiver(
-            a_message("Zebra kaputt", chat="chat4711", sender="erika", message_id="id4712", thread="thread4713")
+            a_message("Zebra kaputt", chat="plaudern", sender="erika", message_id="kennung", thread="faden")
         )
         await until(lambda: len(adapter.tried) == 1)
         await app.engine.settled()
         page = (await _get(unused_tcp_port, "/metrics")).text
-    assert not re.search("zebra|erika|4711|4712|4713|geheim", page, re.IGNORECASE)
+    assert not re.search("zebra|erika|plaudern|kennung|faden|geheim", page, re.IGNORECASE)
     outcomes = set(re.findall(r'outcome="(\w+)"', page))
     assert outcomes <= {"accepted", "repeated", "handled", "dead", "sent", "put_off"}
 
