@@ -17,10 +17,11 @@ BOT = "Firstline"
 _UNSENT = {"dropped": "dropped", "dead": "failed", "uncertain": "uncertain", "pending": "pending", "sending": "pending"}
 
 
-async def talk_of(session: Session, conversation: Conversation) -> tuple[Said, ...]:
-    kept = await session.inbox.history(conversation.id)
-    letters = await session.outbox.of_conversation(conversation.id)
-    events = await session.events.of_conversation(conversation.id)
+async def talk_of(session: Session, conversation: Conversation, newest: int | None = None) -> tuple[Said, ...]:
+    """All of it, or about the ``newest`` so many of each kind, which costs the same however long the talk is."""
+    kept = await session.inbox.history(conversation.id, newest)
+    letters = await session.outbox.of_conversation(conversation.id, newest)
+    events = await session.events.of_conversation(conversation.id, ("staff_replied", "staff_noted"), newest)
     staff = {e.correlation: e for e in events if e.kind == "staff_replied" and e.correlation is not None}
     edited = {k.received.message.edit_of for k in kept if k.received.message.edit_of}
     said = [_incoming(k, edited) for k in kept if k.received.message.deletion_of is None]

@@ -20,7 +20,10 @@ from bot.storage.store import Session
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``understood`` is the decision that the ticket came from, as the turn's event has it; None where a person opened it."""
+    """``understood`` is the decision that the ticket came from, as the turn's event has it; None where a person opened it.
+
+    ``opening`` are the events of how it came about.
+    """
 
     ticket: Ticket
     conversation: Conversation
@@ -29,27 +32,27 @@ class View:
     talk: tuple[Said, ...]
     understood: Mapping[str, Any] | None
     consents: tuple[ConsentRecord, ...]
-    events: tuple[Event, ...]
+    opening: tuple[Event, ...]
     files: tuple[Filed, ...] = ()
 
 
-async def view_of(session: Session, number: int, now: datetime) -> View:
-    """Raises TicketError when there is no such ticket."""
+async def view_of(session: Session, number: int, now: datetime, *, newest: int | None = None) -> View:
+    """``newest``: of the talk only so much. Raises TicketError when there is no such ticket."""
     ticket = await session.tickets.get(number)
     if ticket is None:
         raise TicketError(f"There is no ticket {ticket_key(number)}.")
     conversation = await session.conversations.get(ticket.conversation_id)
     organisation = await session.customers.get(ticket.organisation) if ticket.organisation is not None else None
-    events = await session.events.of_ticket(number)
+    opening = await session.events.opening(number)
     return View(
         ticket=ticket,
         conversation=conversation,
         organisation=organisation,
         contract=organisation.contract(now) if organisation is not None else None,
-        talk=await talk_of(session, conversation),
-        understood=_understood(events),
+        talk=await talk_of(session, conversation, newest),
+        understood=_understood(opening),
         consents=await session.consents.of_ticket(number),
-        events=events,
+        opening=opening,
         files=await session.attachments.of_ticket(number),
     )
 

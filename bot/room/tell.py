@@ -34,6 +34,8 @@ from bot.storage.threads import GONE, Thread
 log = structlog.get_logger(__name__)
 
 SOON = timedelta(seconds=2)
+NEWEST = 40
+"""How much of the talk is read for a card: telling one thing more costs the same however long it has become."""
 SECOND_CHAT = 3
 """The rung of the ladder at which another chat is told, too."""
 
@@ -100,7 +102,7 @@ class Teller:
         for number, its in by_ticket.items():
             if await session.tickets.get(number) is None:
                 continue
-            view = await view_of(session, number, self.clock())
+            view = await view_of(session, number, self.clock(), newest=NEWEST)
             await self._about(session, place, view, its)
 
     async def _ticket(self, session: Session, conversation_id: str, event: Event) -> int | None:
@@ -268,7 +270,7 @@ class Teller:
 
     async def _beginning(self, pen: Pen, view: View, voice: Voice) -> None:
         if text := narrate.so_far(view.talk, voice):
-            await pen.say(text, "so_far", correlation=view.events[0].correlation if view.events else None)
+            await pen.say(text, "so_far", correlation=view.opening[0].correlation if view.opening else None)
         for filed in view.files:
             await self._file(pen, filed, voice)
 

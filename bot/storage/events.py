@@ -118,11 +118,22 @@ class Events:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _event(row)
 
-    async def of_conversation(self, conversation_id: str) -> tuple[Event, ...]:
-        rows = await self._connection.execute(
-            select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)
-        )
-        return tuple(_event(row) for row in rows)
+    async def of_conversation(
+        self, conversation_id: str, kinds: Sequence[str] = (), newest: int | None = None
+    ) -> tuple[Event, ...]:
+        """All of them, or the ``newest`` of these ``kinds``, oldest first."""
+        query = select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id.desc()).limit(newest)
+        rows = (await self._connection.execute(query.where(_t.c.kind.in_(kinds)) if kinds else query)).all()
+        return tuple(_event(row) for row in reversed(rows))
+
+    async def opening(self, ticket: int) -> tuple[Event, ...]:
+        """How the ticket came about: its opening, and the turn that led to it, if one did."""
+        query = select(_t).where(_t.c.ticket == ticket, _t.c.kind == "ticket_opened").order_by(_t.c.id).limit(1)
+        opened = (await self._connection.execute(query)).one_or_none()
+        if opened is None or opened.correlation is None:
+            return () if opened is None else (_event(opened),)
+        query = select(_t).where(_t.c.ticket == ticket, _t.c.kind == "turn", _t.c.correlation == opened.correlation)
+        return (_event(opened), *(_event(row) for row in await self._connection.execute(query.limit(1))))
 
     async def of_ticket(self, ticket: int) -> tuple[Event, ...]:
         rows = await self._connection.execute(select(_t).where(_t.c.ticket == ticket).order_by(_t.c.id))

@@ -110,12 +110,11 @@ class Inbox:
         newest = (await self._connection.execute(edited)).one_or_none()
         return _received(newest or original)
 
-    async def history(self, conversation_id: str) -> tuple[Kept, ...]:
-        """Everything that was ever received in the conversation, oldest first."""
-        rows = await self._connection.execute(
-            select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.seq)
-        )
-        return tuple(Kept(_received(row), row.state, row.deleted_at) for row in rows)
+    async def history(self, conversation_id: str, newest: int | None = None) -> tuple[Kept, ...]:
+        """Everything that was ever received in the conversation, or the ``newest`` of it, oldest first."""
+        query = select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.seq.desc()).limit(newest)
+        rows = (await self._connection.execute(query)).all()
+        return tuple(Kept(_received(row), row.state, row.deleted_at) for row in reversed(rows))
 
     async def others(self, conversation_id: str, sender: str) -> bool:
         """Whether anybody else than ``sender`` has written in the conversation."""

@@ -237,11 +237,11 @@ class Outbox:
         """How many sends nobody knows the outcome of: an upper bound of the duplicates that customers may have seen."""
         return int((await self._connection.execute(select(func.coalesce(func.sum(_t.c.uncertain), 0)))).scalar_one())
 
-    async def of_conversation(self, conversation_id: str) -> tuple[Letter, ...]:
-        rows = await self._connection.execute(
-            select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id)
-        )
-        return tuple(_letter(row) for row in rows)
+    async def of_conversation(self, conversation_id: str, newest: int | None = None) -> tuple[Letter, ...]:
+        """All of them, or the ``newest``, oldest first."""
+        query = select(_t).where(_t.c.conversation_id == conversation_id).order_by(_t.c.id.desc()).limit(newest)
+        rows = (await self._connection.execute(query)).all()
+        return tuple(_letter(row) for row in reversed(rows))
 
 
 def _letter(row: Row[Any]) -> Letter:

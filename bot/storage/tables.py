@@ -152,6 +152,7 @@ outbox = Table(
         sqlite_where=text("state IN ('dead', 'uncertain')"),
         postgresql_where=text("state IN ('dead', 'uncertain')"),
     ),
+    Index("ix_outbox_conversation", "conversation_id", "id"),
     Index(
         "ix_outbox_open",
         "lane",
@@ -338,7 +339,7 @@ event = Table(
     Column("actor", String(200), nullable=False),
     Column("conversation_id", ForeignKey("conversation.id"), index=True),
     Column("ticket", BigInteger, index=True),
-    Column("correlation", String(36)),
+    Column("correlation", String(36), index=True),
     Column("data", JSON, nullable=False),
     Column("told", Integer, nullable=False, server_default="0"),
     Index(

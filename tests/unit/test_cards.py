@@ -60,7 +60,7 @@ def _view(ticket: Ticket = TICKET) -> View:
             "confidence": 0.931,
         },
         consents=(),
-        events=(),
+        opening=(),
     )
 
 
