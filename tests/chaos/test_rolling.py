@@ -7,7 +7,8 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,30 @@ class Customers:
         """Wait until everybody has at least as many answers as they have written messages."""
         await until(lambda: not self.written - self.read, within=A_WHILE)
 
+    async def all_write(self) -> None:
+        for chat in CHATS:
+            await self.write(chat)
+
     async def write_and_wait(self, times: int) -> None:
         for _ in range(times):
-            for chat in CHATS:
-                await self.write(chat)
+            await self.all_write()
             await self.answered()
+
+    @asynccontextmanager
+    async def going_on(self, once: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Do ``once`` again and again for the length of the block, and to its end."""
+        enough = asyncio.Event()
+
+        async def again_and_again() -> None:
+            while not enough.is_set():
+                await once()
+
+        task = asyncio.create_task(again_and_again())
+        try:
+            yield
+        finally:
+            enough.set()
+            await task
 
 
 @dataclass
@@ -180,9 +200,9 @@ async def test_when_the_process_that_polls_is_killed_the_other_one_goes_on(
         await customers.write_and_wait(1)
         await fleet.start()
         await customers.write_and_wait(1)
-        for chat in CHATS:
-            await customers.write(chat)
+        await customers.all_write()
         await fleet.kill(leader)
+        await customers.answered()
         await customers.write_and_wait(2)
         await until(lambda: not server.waiting)
     record = await _recorded(database)
@@ -199,15 +219,12 @@ async def test_while_all_processes_are_replaced_one_after_the_other_nobody_notic
     customers = OnTelegram()
     async with customers.server.serve() as server, Fleet(tmp_path, polling(server, database)) as fleet:
         old = [await fleet.start(), await fleet.start()]
-        writing = asyncio.create_task(customers.write_and_wait(1000))
-        for process in old:
+        async with customers.going_on(lambda: customers.write_and_wait(1)):
+            for process in old:
+                await asyncio.sleep(1)
+                await fleet.start()
+                await fleet.stop(process)
             await asyncio.sleep(1)
-            await fleet.start()
-            await fleet.stop(process)
-        await asyncio.sleep(1)
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
-        await customers.answered()
         await asyncio.sleep(0.5)  # for an answer too many, which there must not be
         assert customers.written.total() > 3 * len(CHATS), "too few for this to prove anything"
         assert customers.read == customers.written
@@ -223,20 +240,17 @@ async def test_what_customers_write_faster_than_it_is_answered_stays_in_order_wh
 ) -> None:
     """Several messages may have one answer here."""
 
-    async def write_on() -> None:
-        while True:
-            for chat in CHATS:
-                await customers.write(chat)
-            await asyncio.sleep(0.5)
+    async def write() -> None:
+        await customers.all_write()
+        await asyncio.sleep(0.5)
 
     customers = OnTelegram()
     async with customers.server.serve() as server, Fleet(tmp_path, polling(server, database)) as fleet:
         old = [await fleet.start(), await fleet.start()]
-        writing = asyncio.create_task(write_on())
-        for process in old:
-            await fleet.start()
-            await fleet.stop(process)
-        writing.cancel()
+        async with customers.going_on(write):
+            for process in old:
+                await fleet.start()
+                await fleet.stop(process)
         await until(lambda: not server.waiting, within=A_WHILE)
         total = customers.written.total()
         async with asyncio.timeout(A_WHILE):
@@ -259,9 +273,9 @@ async def test_when_one_of_two_processes_with_a_socket_is_killed_the_other_one_g
         await fleet.start()
         await until(lambda: len(server.sockets) == 2)
         await customers.write_and_wait(2)
-        for chat in CHATS:
-            await customers.write(chat)
+        await customers.all_write()
         await fleet.kill(doomed)
+        await customers.answered()
         await customers.write_and_wait(2)
         await server.settle()
         assert customers.read == customers.written, "Slack can be asked what it has, so nobody reads anything twice"
@@ -277,16 +291,13 @@ async def test_while_processes_with_sockets_are_replaced_one_after_the_other_nob
     async with customers.server.serve() as server, Fleet(tmp_path, holding_sockets(server, database)) as fleet:
         old = [await fleet.start(), await fleet.start()]
         await until(lambda: len(server.sockets) == 2)
-        writing = asyncio.create_task(customers.write_and_wait(1000))
-        for process in old:
+        async with customers.going_on(lambda: customers.write_and_wait(1)):
+            for process in old:
+                await asyncio.sleep(1)
+                await fleet.start()
+                await until(lambda: len(server.sockets) == 3)
+                await fleet.stop(process)
             await asyncio.sleep(1)
-            await fleet.start()
-            await until(lambda: len(server.sockets) == 3)
-            await fleet.stop(process)
-        await asyncio.sleep(1)
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
-        await customers.answered()
         await server.settle()
         await asyncio.sleep(0.5)  # for an answer too many, which there must not be
         assert customers.written.total() > 3 * len(CHATS), "too few for this to prove anything"
