@@ -18,7 +18,7 @@ from bot.desk.ladder import ESCALATE, RAISED, REMIND
 from bot.desk.saying import address_of, say
 from bot.desk.unanswered import hand_over
 from bot.desk.watch import CLOSE, PROMISE, SILENCE, SILENT, Watch, concerned
-from bot.dialogue.pending import overdue
+from bot.dialogue.asked import overdue
 from bot.dialogue.speak import notice
 from bot.dialogue.voice import Reply, Voice
 from bot.errors import ConflictError, ElsewhereError

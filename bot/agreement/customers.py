@@ -109,19 +109,6 @@ class Organisation:
             for contract in self.in_force(moment)
         )
 
-    def lapsed(self, moment: datetime) -> Contract | None:
-        """Of the contracts that are over, the one that ended last."""
-        over = [
-            contract
-            for contract in self.contracts
-            if contract.valid_until is not None and not contract.in_force(moment) and not _to_come(contract, moment)
-        ]
-        return max(over, key=lambda contract: contract.valid_until or date.max, default=None)
-
-
-def _to_come(contract: Contract, moment: datetime) -> bool:
-    return contract.valid_from is not None and contract.valid_from > moment.date()
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:

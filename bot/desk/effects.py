@@ -13,6 +13,7 @@ from bot.agreement.customers import Standing
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.returning import Returning
 from bot.desk.watch import Watch, concerned
+from bot.dialogue.asked import overdue
 from bot.dialogue.decisions import (
     AskConsent,
     Confirm,
@@ -30,7 +31,6 @@ from bot.dialogue.decisions import (
     needs_ticket,
 )
 from bot.dialogue.facts import facts
-from bot.dialogue.pending import overdue
 from bot.dialogue.situation import Situation
 from bot.dialogue.speak import question
 from bot.dialogue.turn import Outcome

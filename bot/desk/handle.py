@@ -29,9 +29,9 @@ from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
 from bot.desk.unanswered import hand_over
 from bot.desk.understand import Understanding
 from bot.desk.watch import Watch
+from bot.dialogue.asked import overdue
 from bot.dialogue.decide import decide
 from bot.dialogue.decisions import Answer, AskCode, Decision, Relay, TicketStatus
-from bot.dialogue.pending import overdue
 from bot.dialogue.rules import TICKET_STATUS
 from bot.dialogue.situation import Situation
 from bot.dialogue.speak import notice, speak

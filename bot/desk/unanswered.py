@@ -10,8 +10,8 @@ from datetime import datetime
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.effects import files, subject
 from bot.desk.watch import Watch
+from bot.dialogue.asked import about_of
 from bot.dialogue.facts import facts
-from bot.dialogue.pending import about_of
 from bot.dialogue.situation import Situation
 from bot.model import Conversation, Priority, StaffAlert, Ticket
 from bot.storage.store import Session

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from bot.agreement.customers import Standing
 from bot.catalogue.catalogue import Catalogue
 from bot.dialogue import actions, aftercare
+from bot.dialogue.asked import about_of, overdue
 from bot.dialogue.assent import assent, withdraws
+from bot.dialogue.consenting import agreed, refused, terms_of
 from bot.dialogue.cues import contests, settled
 from bot.dialogue.decisions import (
     About,
@@ -39,7 +41,7 @@ from bot.dialogue.decisions import (
 )
 from bot.dialogue.facts import facts
 from bot.dialogue.matters import on_prediction, on_topic
-from bot.dialogue.pending import about_of, agreed, answered, did_not_help, overdue, refused, resumed, terms_of
+from bot.dialogue.pending import answered, did_not_help, resumed
 from bot.dialogue.rules import TICKET_STATUS, Case, hold, status
 from bot.dialogue.situation import Situation
 from bot.dialogue.turn import Outcome, Turn

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import note
 
 from bot.desk.staff import TicketError
-from bot.dialogue.pending import about_of
+from bot.dialogue.asked import about_of
 from bot.model import Attachment, Mode, Person, Prediction
 from bot.ports import Classifier
 from bot.replay.stage import Happened, Stage
