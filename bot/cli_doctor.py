@@ -90,11 +90,25 @@ def _sections(settings: Settings) -> Iterator[Section]:
     yield "Files", files()
     yield "Customers", data.customers(settings)
     yield "Mail", _mail(settings)
+    yield "Staff", _staff(settings)
     if not settings.adapter_names:
         yield "Chats", _no_chat()
     for name in settings.adapter_names:
         yield name.title(), _chat(settings, name)
     yield "Running bot", machine.running_bot(settings)
+
+
+async def _staff(settings: Settings) -> AsyncIterator[Finding]:
+    from bot.bootstrap import places_of
+
+    places = places_of(settings, ())
+    if places.main is None:
+        message = "No chat of staff is set, so they work with `firstline tickets` alone."
+        yield Finding("note", message, "Set FIRSTLINE_STAFF_CHAT to a group or channel of theirs: docs/desk.md.")
+        return
+    listed = len(places.roster.colleagues)
+    who = f"{listed} are on the list of staff" if listed else "whoever is a member there is of staff"
+    yield Finding("ok", f"Staff sit in {places.main.lane}; {who}.")
 
 
 async def _no_chat() -> AsyncIterator[Finding]:
@@ -163,7 +177,7 @@ async def _slack(settings: Settings, channels: Sequence[str] = ()) -> AsyncItera
         signing_secret=_value(settings.slack_signing_secret),
         http=settings.slack_mode == "http",
         called_at=f"{settings.public_url.rstrip('/')}/slack/events" if settings.public_url else None,
-        channels=[*channels, *await _bound(settings, "slack")],
+        channels=[*channels, *_staffed(settings, "slack"), *await _bound(settings, "slack")],
         config_token=_value(settings.slack_config_token),
         app_id=settings.slack_app_id,
         **({"base_url": settings.slack_api_url} if settings.slack_api_url else {}),
@@ -178,7 +192,7 @@ async def _telegram(settings: Settings, groups: Sequence[str] = ()) -> AsyncIter
         token=_value(settings.telegram_token),
         webhook=settings.telegram_mode == "webhook",
         called_at=f"{settings.public_url.rstrip('/')}/telegram" if settings.public_url else None,
-        groups=[*groups, *await _bound(settings, "telegram")],
+        groups=[*groups, *_staffed(settings, "telegram"), *await _bound(settings, "telegram")],
         name=settings.telegram_bot_name,
         **({"base_url": f"{settings.telegram_api_url}/bot"} if settings.telegram_api_url else {}),
     )
@@ -238,6 +252,12 @@ async def _whatever_happens(findings: AsyncIterator[Finding]) -> AsyncIterator[F
         yield Finding(
             "error", f"This could not be looked at ({type(error).__name__}).", "The findings before it may tell why."
         )
+
+
+def _staffed(settings: Settings, adapter: str) -> Sequence[str]:
+    """The chats of staff on this platform; what is wrong with the setting is told in its own section."""
+    written = (settings.staff_chat, settings.staff_second_chat)
+    return [chat for each in written if each for name, _, chat in (each.partition(":"),) if name == adapter and chat]
 
 
 async def _bound(settings: Settings, adapter: str) -> Sequence[str]:

@@ -258,6 +258,21 @@ async def test_each_chat_has_its_own_section_and_a_broken_one_hides_no_other(loo
     assert server.token not in str(found)
 
 
+async def test_the_chat_of_staff_is_looked_at_on_its_platform(look: Look) -> None:
+    assert "firstline tickets" in _said((await look())["Staff"], "note")
+    async with LoopbackTelegram().serve() as server:
+        known = {
+            "FIRSTLINE_ADAPTERS": "telegram",
+            "FIRSTLINE_TELEGRAM_TOKEN": server.token,
+            "FIRSTLINE_TELEGRAM_API_URL": server.url,
+        }
+        found = await look(**known, FIRSTLINE_STAFF_CHAT="telegram:-100999")
+        assert _levels(found["Staff"]) == ["ok"]
+        assert "does not know the group -100999" in _said(found["Telegram"], "error")
+        found = await look(**known, FIRSTLINE_STAFF_CHAT="slack:C1")
+        assert "FIRSTLINE_ADAPTERS" in _said(found["Staff"], "error")
+
+
 async def test_a_database_is_not_made_by_looking_for_it(look: Look, tmp_path: Path) -> None:
     await look(FIRSTLINE_DATABASE_URL=f"sqlite:///{tmp_path / 'elsewhere' / 'my.db'}")
     assert not (tmp_path / "elsewhere").exists()
