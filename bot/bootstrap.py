@@ -383,6 +383,7 @@ def _adapter(
                 files=files,
                 signing_secret=_needed(settings.slack_signing_secret, "slack_signing_secret") if called else None,
                 home=home,
+                staff=staff,
                 base_url=settings.slack_api_url,
             )
         case "terminal" | "mail":

@@ -209,15 +209,8 @@ class Delivery:
         return await self._close(session, letter, "dead", "this chat is not for whom it was written")
 
     async def _thread_gone(self, session: Session, letter: Letter, thread: Thread) -> timedelta:
-        """Somebody has deleted it. What is left to be said there follows once there is a new one."""
         log.warning("thread_gone", ticket=thread.ticket, letter=letter.id)
-        ticket = await session.tickets.get(thread.ticket)
-        await session.threads.gone(thread)
-        if ticket is not None:
-            now = self.clock()
-            await session.events.add(
-                "thread_gone", actor="delivery", now=now, conversation_id=ticket.conversation_id, ticket=ticket.number
-            )
+        await session.thread_gone(thread, "delivery", self.clock())
         return timedelta()
 
     def _delay(self, letter: Letter, error: DeliveryError) -> timedelta:

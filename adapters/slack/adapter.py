@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,19 +16,19 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack import history
+from adapters.slack import history, staff
 from adapters.slack.app import app
 from adapters.slack.courtesies import Courtesies
 from adapters.slack.elements import Me, channel_of
 from adapters.slack.errors import BAD_TOKEN, error_code, translate
 from adapters.slack.files import download, upload
 from adapters.slack.intake import Intake
-from adapters.slack.outbound import BUTTON_LIMIT, SECTION_LIMIT, render
+from adapters.slack.outbound import BUTTON_LIMIT, SECTION_LIMIT, UPLOAD, render
 from adapters.slack.people import People
 from adapters.slack.socket import Socket
 from adapters.slack.webhook import Webhook
 from bot.errors import DeliveryError, SettingsError
-from bot.model import Attachment, Limits, OutboundMessage, Part
+from bot.model import Attachment, Card, ChatRef, Limits, Mark, OutboundMessage, Part, Person
 from bot.ports import Files, Home, Receive
 
 if TYPE_CHECKING:
@@ -37,19 +37,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
+NEW = frozenset({"chat.postMessage", UPLOAD})
+"""What is said anew, of which Slack takes about one a second in a channel."""
 T = TypeVar("T")
+
+
+class SlackLimits(Limits):
+    def pace_after(self, part: Part) -> float:
+        """Marks and changes have limits of their own, which nobody reaches who writes at this pace."""
+        return self.pace if part.payload.get("method") in NEW else 0.0
 
 
 class SlackAdapter:
     """One app in one workspace, reached through a socket with ``app_token``, or over the web with ``signing_secret``.
 
+    ``staff`` are the ids of the channels in which staff sit, and in which each ticket is a thread.
     ``home`` gives what the home tab shows, ``path`` is where Slack calls. ``timeout`` is how long a call may take, ``pause`` the
     first pause after a failure, ``ping`` the time between two signs of life of the socket and ``patience`` how long it may stay
     dead before it is replaced, all in seconds. ``files`` holds what is to be sent.
     """
 
     name = "slack"
-    limits = Limits(text=SECTION_LIMIT, buttons=BUTTON_LIMIT, pace=1.0)
+    limits: Limits = SlackLimits(text=SECTION_LIMIT, buttons=BUTTON_LIMIT, pace=1.0)
 
     def __init__(
         self,
@@ -59,6 +68,7 @@ class SlackAdapter:
         files: Files,
         signing_secret: str | None = None,
         home: Home | None = None,
+        staff: Sequence[str] = (),
         path: str = "/slack/events",
         base_url: str | None = None,
         timeout: float = 20.0,
@@ -77,7 +87,7 @@ class SlackAdapter:
         self._lifecycle = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[*waiting])  # type: ignore[arg-type] # the SDK says int, aiohttp takes both
         self._outgoing = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[])  # type: ignore[arg-type] # as above
         self._app_token, self._home, self._path = app_token, home, path
-        self._files = files
+        self._files, self._staff = files, frozenset(map(channel_of, staff))
         self._webhook = Webhook(signing_secret) if signing_secret else None
         self._pause, self._ping, self._patience = pause, ping, patience
 
@@ -119,21 +129,35 @@ class SlackAdapter:
 
     render: Callable[[OutboundMessage], Sequence[Part]] = staticmethod(render)
 
+    draw: Callable[[ChatRef, Card, str | None], Sequence[Part]] = staticmethod(staff.draw)
+    mark: Callable[[ChatRef, str, Mark], Sequence[Part]] = staticmethod(staff.mark)
+
+    def shut(self, chat: ChatRef, *, shut: bool) -> Sequence[Part]:  # noqa: ARG002 - Slack's threads are always open
+        return ()
+
+    async def is_member(self, chat: ChatRef, person: Person) -> bool:
+        return await staff.is_member(self._lifecycle, chat, person)
+
     async def send(self, part: Part) -> str:
+        root = False
         match part.payload:
             case {"params": {} as params, "file": {"key": str(key), "name": str(name)}}:
                 content = b"".join([piece async for piece in self._files.open(key)])
-                return await upload(self._outgoing, name, content, dict(params))
-            case {"method": str(method), "params": {} as params}:
-                pass
+                return await upload(self._outgoing, name, content, _in_thread(part, params))
+            case {"method": staff.MARK, "params": {} as params, "instead": [*instead]}:
+                return await staff.react(self._outgoing, params, [str(name) for name in instead])
+            case {"method": str(method), "params": {} as params, **more}:
+                root = bool(more.get("root"))
             case _:
                 raise DeliveryError("This part was not made by the Slack adapter.", permanent=True)
-        if part.key and method == "chat.postMessage":
-            params = history.marked(params, part.key)
+        if method == "chat.postMessage":
+            params = dict(params) if root else _in_thread(part, params)
+            if part.key:
+                params = history.marked(params, part.key)
         try:
             answer = await self._outgoing.api_call(method, json=dict(params))
         except Exception as error:
-            raise translate(error) from error
+            raise translate(error, root=root and method == "chat.update") from error
         match answer.get("ts"):
             case str(ts):
                 return ts
@@ -148,15 +172,10 @@ class SlackAdapter:
     async def find(self, part: Part) -> str | None:
         """The ts of a part that may have been sent already. Raises DeliveryError, permanent where Slack cannot say."""
         match part.payload:
-            case {"method": "chat.postMessage", "params": {} as params} if part.key:
-                thread = params.get("thread_ts")
-                return await history.sent(
-                    self._outgoing,
-                    channel_of(part.chat.chat_id),
-                    thread if isinstance(thread, str) else None,
-                    part.key,
-                )
-            case {"method": "chat.update"}:
+            case {"method": "chat.postMessage"} if part.key:
+                thread = None if part.payload.get("root") else part.chat.thread_id
+                return await history.sent(self._outgoing, channel_of(part.chat.chat_id), thread, part.key)
+            case {"method": "chat.update" | staff.MARK}:
                 return None  # changing it to the same a second time does no harm
             case _:
                 raise DeliveryError("This part carries no mark.", permanent=True)
@@ -166,7 +185,7 @@ class SlackAdapter:
 
     async def _me(self) -> Me:
         answer = await self._lifecycle.auth_test()
-        return Me(str(answer["team_id"]), str(answer["user_id"]))
+        return Me(str(answer["team_id"]), str(answer["user_id"]), self._staff)
 
     async def _address(self) -> str:
         answer = await self._lifecycle.apps_connections_open(app_token=self._app_token or "")
@@ -185,6 +204,10 @@ class SlackAdapter:
                 failures = min(failures + 1, 16)
                 log.warning("Slack cannot be reached, next try in %.1f s: %s: %s", pause, type(error).__name__, error)
                 await asyncio.sleep(pause)
+
+
+def _in_thread(part: Part, params: Mapping[str, object]) -> dict[str, object]:
+    return {**params, **({} if part.chat.thread_id is None else {"thread_ts": part.chat.thread_id})}
 
 
 @asynccontextmanager

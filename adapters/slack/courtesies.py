@@ -31,7 +31,9 @@ class Courtesies:
     def follow(self, payload: Fields, message: InboundMessage | None) -> None:
         """Do what belongs to ``payload``, of which ``message`` has been taken. Returns at once."""
         match payload:
-            case {"type": "block_actions", "container": {"channel_id": str(channel), "message_ts": str(ts)}} if message:
+            case {"type": "block_actions", "container": {"channel_id": str(channel), "message_ts": str(ts)}} if (
+                message and channel not in self._me.staff  # there the core itself changes what has buttons
+            ):
                 shown = payload.get("message")
                 if isinstance(shown, Mapping):
                     self._begin(self._show_chosen(channel, ts, shown, payload["actions"][0]))

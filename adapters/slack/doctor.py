@@ -43,6 +43,7 @@ _FOR: Mapping[str, str] = {
     "im:history": "direct messages do not arrive",
     "im:write": "commands and buttons of the home tab cannot be answered directly",
     "mpim:history": "group chats do not arrive",
+    "reactions:write": "staff see no tick on what they have answered",
     "users:read": "staff see ids instead of names",
 }
 _ESSENTIAL = frozenset({"app_mentions:read", "chat:write", "im:history"})

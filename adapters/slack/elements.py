@@ -23,10 +23,13 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """The app itself, as auth.test describes it: the workspace that it is installed in, and its bot user."""
+    """The app itself, as auth.test describes it: the workspace that it is installed in, and its bot user; and the ids of the
+    channels in which staff sit.
+    """
 
     team: str
     user: str
+    staff: frozenset[str] = frozenset()
 
 
 def chat_of(me: Me, channel: str, thread: str | None = None) -> ChatRef:

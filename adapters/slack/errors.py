@@ -33,10 +33,18 @@ _PERHAPS_DONE = frozenset({"fatal_error", "internal_error"})
 """Slack: it is possible that some aspect of the operation succeeded before the error."""
 
 
-def translate(error: Exception) -> DeliveryError:
-    """What a failed call means for the message. When in doubt it may have arrived."""
+_THREAD_GONE = frozenset({"thread_not_found", "cannot_reply_to_message"})
+_GONE = frozenset({"message_not_found", "cant_update_message"})
+"""Of what was to be changed: it has been deleted, and what stands in its place is not ours."""
+
+
+def translate(error: Exception, *, root: bool = False) -> DeliveryError:
+    """What a failed call means for the message. When in doubt it may have arrived.
+
+    ``root``: it was to change the message that a thread begins with, so that without that the thread is gone.
+    """
     if isinstance(error, SlackApiError):
-        return _refused(error)
+        return _refused(error, root=root)
     message = f"{type(error).__name__}: {error}"
     return DeliveryError(message, uncertain=not isinstance(error, ClientConnectorError | ConnectionTimeoutError))
 
@@ -48,7 +56,7 @@ def error_code(error: SlackApiError) -> str | None:
     return str(code) if code else None
 
 
-def _refused(error: SlackApiError) -> DeliveryError:
+def _refused(error: SlackApiError, *, root: bool) -> DeliveryError:
     status = getattr(error.response, "status_code", getattr(error.response, "status", 0))
     code = error_code(error)
     message = f"Slack answered {code or 'nothing readable'} with status {status}"
@@ -56,6 +64,8 @@ def _refused(error: SlackApiError) -> DeliveryError:
         return DeliveryError(message, retry_after=_wait(error.response.headers))
     if code is None or code in _PERHAPS_DONE:
         return DeliveryError(message, uncertain=True)
+    if code in _THREAD_GONE or (root and code in _GONE):
+        return DeliveryError(message, thread_gone=True)
     return DeliveryError(message, permanent=code not in _TRY_AGAIN and status < HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from adapters.invitations import invitation
 from adapters.slack.elements import Fields, Me, UnreadableError, chat_of, mentions, person_of, plain, time_of
 from adapters.slack.interactions import command, press
-from bot.model import Attachment, InboundMessage
+from bot.model import Attachment, InboundMessage, Person
 
 __all__ = ["Me", "UnreadableError", "plain", "to_inbound"]
 
@@ -59,7 +59,14 @@ def _event(event: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
 
 
 def _deletion(event: Fields, before: Fields, delivery_id: str, me: Me) -> InboundMessage | None:
-    """Somebody has taken away what they had written before."""
+    """Somebody has taken away what they had written before; or, where staff sit, what the bot had: Slack does not say who."""
+    match event, before:
+        case {"channel": str(channel)}, {"user": me.user, "ts": str(ts)} if channel in me.staff:
+            thread = str(before.get("thread_ts") or ts)
+            bot = Person(f"{me.team}:{me.user}", me.user)
+            return InboundMessage(
+                chat_of(me, channel, thread), f"{ts}@deleted", delivery_id, bot, "", time_of(ts), deletion_of=ts
+            )
     gone = _written(event, before, delivery_id, me)
     if gone is None:
         return None
@@ -81,6 +88,7 @@ def _written(event: Fields, message: Fields, delivery_id: str, me: Me) -> Inboun
     channel = event.get("channel")
     if not isinstance(channel, str):
         raise UnreadableError("channel is missing")
+    of_staff = channel in me.staff
     if message.get("subtype") not in _WRITTEN or message.get("bot_id") or message.get("hidden"):
         return None
     match message:
@@ -94,15 +102,15 @@ def _written(event: Fields, message: Fields, delivery_id: str, me: Me) -> Inboun
     if not isinstance(thread, str):
         thread = None
     direct = event.get("channel_type") == "im" or channel.startswith("D")
-    addressed = direct or mentions(text, me)
+    addressed = direct or mentions(text, me) or (of_staff and _meant(text, message, me))
     # In a thread where the bot has been spoken to people go on without naming it; in the open channel they talk to each other.
-    if user in {me.user, "USLACKBOT"} or not (addressed or (thread and not _to_somebody_else(text))):
+    if user in {me.user, "USLACKBOT"} or not (addressed or of_staff or (thread and not _to_somebody_else(text))):
         return None
     edited = _edited(message)
     said = plain(text, me)
     return InboundMessage(
         # In a channel every mention opens a thread of its own, or several people would share one conversation.
-        chat=chat_of(me, channel, thread or (None if direct else ts)),
+        chat=chat_of(me, channel, thread or (None if direct or of_staff else ts)),
         message_id=ts if edited is None else f"{ts}@{edited}",
         delivery_id=delivery_id,
         sender=person_of(user, message, me),
@@ -113,6 +121,16 @@ def _written(event: Fields, message: Fields, delivery_id: str, me: Me) -> Inboun
         invitation=invitation(said) if edited is None else None,
         overheard=not addressed,
     )
+
+
+def _meant(text: str, message: Fields, me: Me) -> bool:
+    """Whether what is written where staff sit is for the bot: a command, or in a thread that it has begun. The rest is their talk.
+
+    Of a thread whose beginning has been deleted Slack says that its own bot wrote it.
+    """
+    if text.lstrip().startswith(("!", "/")):
+        return True
+    return "thread_ts" in message and message.get("parent_user_id", me.user) in (me.user, "USLACKBOT")
 
 
 def _to_somebody_else(text: str) -> bool:

@@ -77,12 +77,14 @@ def command(payload: Fields, me: Me, now: datetime) -> InboundMessage:
             said = plain(str(rest.get("text", "")), me)
         case _:
             raise UnreadableError("user_id or trigger_id is missing")
+    channel = rest.get("channel_id")
+    of_staff = isinstance(channel, str) and channel in me.staff
     return InboundMessage(
-        chat=chat_of(me, user),
+        chat=chat_of(me, str(channel) if of_staff else user),
         message_id=f"command:{trigger}",
         delivery_id=trigger,
         sender=Person(person_of(user, {"team": rest.get("team_id")}, me).id, str(rest.get("user_name") or user)),
-        text=said,
+        text=f"/{said or 'help'}" if of_staff else said,  # what staff type with ! in a thread
         sent_at=now,
-        action=COMMANDS.get(" ".join(said.casefold().split())),
+        action=None if of_staff else COMMANDS.get(" ".join(said.casefold().split())),
     )

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from adapters.markup import Kind, Run, Style, parse, split
 from adapters.slack.elements import channel_of
-from bot.model import Button, OutboundMessage, Part
+from bot.model import Button, OutboundMessage, Part, Person
 
 SECTION_LIMIT = 3000  # and the text of chat.update takes 4,000: one section for each message keeps within both
 BUTTON_LIMIT = 25
@@ -25,9 +25,13 @@ _DEPTH: tuple[Kind, ...] = ("quote", "bold", "italic", "strike", "code", "link")
 
 def render(message: OutboundMessage) -> tuple[Part, ...]:
     """One part for each message, texts before files: an edit goes into the first, the buttons hang on the last text, because none
-    can hang on a file. A text that is short enough, and has no buttons, comes with the first file.
+    can hang on a file. A text that is short enough, and has no buttons, comes with the first file. The thread is added when a part
+    is sent: it may not be there yet.
     """
-    texts = [mrkdwn(piece) for piece in split(parse(message.text), SECTION_LIMIT, _size)]
+    called = called_by_name(message.mentions)
+    texts = [mrkdwn(piece) for piece in split(parse(message.text), SECTION_LIMIT - len(called), _size)]
+    if called:
+        texts[:1] = [called + (texts[0] if texts else "")]
     comment = None
     if message.attachments and message.edit_of is None and not message.buttons:
         if len(texts) == 1:
@@ -45,18 +49,19 @@ def render(message: OutboundMessage) -> tuple[Part, ...]:
             method, params["ts"] = "chat.update", message.edit_of.partition("@")[0]
         else:
             params |= {"unfurl_links": False, "unfurl_media": False}
-            if message.chat.thread_id is not None:
-                params["thread_ts"] = message.chat.thread_id
         parts.append(Part(message.chat, {"method": method, "params": params}))
     for index, file in enumerate(message.attachments):
         params = {"channel_id": channel_of(message.chat.chat_id)}
-        if message.chat.thread_id is not None:
-            params["thread_ts"] = message.chat.thread_id
         if index == 0 and comment is not None:
             params["initial_comment"] = comment
         about = {"key": file.key, "name": file.name, "size": file.size}
         parts.append(Part(message.chat, {"method": UPLOAD, "params": params, "file": about}))
     return tuple(parts)
+
+
+def called_by_name(people: Sequence[Person]) -> str:
+    """What makes Slack tell each of them, to stand in front of a text."""
+    return "".join(f"<@{escape(channel_of(person.id))}> " for person in people)
 
 
 def section(text: str) -> dict[str, object]:

@@ -42,8 +42,9 @@ class People:
         Raises FirstlineError when that chat cannot be had just now.
         """
         user = message.sender.id.rpartition(":")[2]
-        if message.sender.name == user:
-            message = replace(message, sender=replace(message.sender, name=await self._name(user) or user))
+        # With a press or a command Slack gives only the name that one signs in with.
+        if (name := await self._name(user)) not in (None, user):
+            message = replace(message, sender=replace(message.sender, name=name))
         if is_person(user := channel_of(message.chat.chat_id)):
             message = replace(message, chat=chat_of(self._me, await self._channel(user)))
         return message

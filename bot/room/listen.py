@@ -65,6 +65,8 @@ class Room:
             return received.retry_at - now
         log_ = log.bind(correlation=received.correlation, conversation=conversation.id)
         try:
+            if await self._cleared_away(received):
+                return timedelta()
             staff = await self._staff(conversation.chat, received.message.sender)
             if staff is None:
                 return await self._refuse(conversation, received)
@@ -128,6 +130,20 @@ class Room:
             await session.inbox.mark_handled((received.id,), self.clock())
         log.warning("not_of_staff", adapter=message.chat.adapter, person=message.sender.id, action=message.action)
         return timedelta()
+
+    async def _cleared_away(self, received: Received) -> bool:
+        """Somebody, of whom the platform says nothing more, has deleted a card, and its thread with it: it is opened anew."""
+        message = received.message
+        if message.deletion_of is None:
+            return False
+        async with self.store.transaction() as session:
+            thread = await self._thread(session, message)
+            if thread is None or message.deletion_of not in (thread.thread_id, thread.card_id):
+                return False
+            await session.thread_gone(thread, "platform", self.clock())
+            await session.inbox.mark_handled((received.id,), self.clock())
+        log.warning("thread_gone", ticket=thread.ticket)
+        return True
 
     # --- what is done -----------------------------------------------------------------------------------------
 

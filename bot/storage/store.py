@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -25,7 +26,7 @@ from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
 from bot.storage.staff import Staff
-from bot.storage.threads import Threads
+from bot.storage.threads import Thread, Threads
 from bot.storage.tickets import Tickets
 from bot.storage.timers import Timers
 
@@ -50,6 +51,15 @@ class Session:
         self.erasure = Erasure(connection)
         self.figures = Figures(connection)
         self._callbacks: list[Callable[[], None]] = []
+
+    async def thread_gone(self, thread: Thread, actor: str, now: datetime) -> None:
+        """Somebody has deleted it. What is left to be said there follows once there is a new one, which the event brings about."""
+        await self.threads.gone(thread)
+        ticket = await self.tickets.get(thread.ticket)
+        if ticket is not None:
+            await self.events.add(
+                "thread_gone", actor=actor, now=now, conversation_id=ticket.conversation_id, ticket=ticket.number
+            )
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)

@@ -108,6 +108,21 @@ class Slack(Platform):
         self.server.push(self.event("", self._ts(), **changed))
 
     async def press(self, message_id: str, label: str, action: str, *, shown: Mapping[str, Any] | None = None) -> None:
+        pressed = self.pressed("D1", message_id, action, user="U5", label=label, shown=shown)
+        self.server.push(pressed, kind="interactive")
+
+    def pressed(
+        self,
+        channel: str,
+        message_id: str,
+        action: str,
+        *,
+        user: str = "U7",
+        label: str = "?",
+        shown: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The payload of a press; each has a trigger of its own."""
+        number = next(self._numbers)
         button = {
             "type": "button",
             "action_id": f"0:{action}",
@@ -115,20 +130,18 @@ class Slack(Platform):
             "value": action,
             "action_ts": self._ts(),
         }
-        self.server.push(
-            {
-                "type": "block_actions",
-                "team": {"id": TEAM, "domain": "loopback"},
-                "user": {"id": "U5", "username": "ada", "name": "ada", "team_id": TEAM},
-                "api_app_id": "A1",
-                "container": {"type": "message", "message_ts": message_id, "channel_id": "D1", "is_ephemeral": False},
-                "trigger_id": "1.2.3",
-                "channel": {"id": "D1", "name": "directmessage"},
-                "message": {"type": "message", "ts": message_id, "text": "?", **(shown or {})},
-                "actions": [button | {"text": {"type": "plain_text", "text": label, "emoji": True}}],
-            },
-            kind="interactive",
-        )
+        return {
+            "type": "block_actions",
+            "team": {"id": TEAM, "domain": "loopback"},
+            "user": {"id": user, "username": "ada", "name": "ada", "team_id": TEAM},
+            "api_app_id": "A1",
+            "container": {"type": "message", "message_ts": message_id, "channel_id": channel, "is_ephemeral": False},
+            "trigger_id": f"{number}.2.3",
+            "channel": {"id": channel, "name": "directmessage" if channel.startswith("D") else "hilfe"},
+            "message": {"type": "message", "ts": message_id, "text": "?", **(shown or {})},
+            "response_url": f"{self.server.url}/respond/{number}",
+            "actions": [button | {"text": {"type": "plain_text", "text": label, "emoji": True}}],
+        }
 
     async def delete(self, message_id: str, text: str, **more: Any) -> None:
         before = self.event(text, message_id, **more)["event"]

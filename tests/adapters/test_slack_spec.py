@@ -52,6 +52,9 @@ def test_a_method_wants_a_scope_that_slack_wants(spec: dict[str, Any], name: str
         ("chat.update", {"message_not_found", "msg_too_long", "no_text", "invalid_blocks"}),
         ("conversations.history", {"channel_not_found"}),
         ("conversations.info", {"channel_not_found"}),
+        ("conversations.members", {"channel_not_found"}),
+        ("reactions.add", {"already_reacted", "bad_timestamp", "invalid_name", "is_archived", "message_not_found"}),
+        ("reactions.remove", {"no_reaction"}),
         ("users.info", {"user_not_found"}),
     ],
 )

@@ -41,12 +41,15 @@ SCOPES = frozenset(
         "im:history",
         "im:write",
         "mpim:history",
+        "reactions:write",
         "users:read",
     }
 )
 
 
 UPLOAD_LIMIT = 1 << 30
+EMOJI = frozenset({"hourglass_flowing_sand", "memo", "white_check_mark", "x", "eyes", "+1"})
+"""Some of those that every workspace has."""
 
 
 @dataclass
@@ -67,6 +70,11 @@ class LoopbackSlack:
     may_read: bool = True  # the scope files:read
     sign_in: bool = False  # downloads show a page to sign in instead
     left: set[str] = field(default_factory=set)  # channels that the app is no member of
+    members: dict[str, list[str]] = field(default_factory=dict)  # channel -> users, the app left out
+    about: dict[str, dict[str, Any]] = field(default_factory=dict)  # channel -> what conversations.info tells besides
+    said: set[tuple[str, str]] = field(default_factory=set)  # (channel, ts) of what people have written
+    reactions: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (channel, ts) -> ours, in their order
+    gravestones: set[tuple[str, str]] = field(default_factory=set)  # of roots that had answers
     ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
     attempts: int = 20
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -101,15 +109,43 @@ class LoopbackSlack:
     def push(self, payload: Any, *, kind: str = "events_api", name: str | None = None) -> str:
         """Deliver ``payload`` until it is acknowledged; returns the name under which the lists show it."""
         name = name or f"Ev{next(self._count)}"
+        self._remember(payload)
         task = asyncio.create_task(self._deliver(name, payload, kind))
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
         return name
 
+    def _remember(self, payload: Any) -> None:
+        """What people have written is there, so that it can be reacted to."""
+        match payload:
+            case {"event": {"type": "message" | "app_mention", "channel": str(channel), "ts": str(ts), **more}} if (
+                "subtype" not in more or more["subtype"] == "file_share"
+            ):
+                self.said.add((channel, ts))
+
     async def settle(self) -> None:
         """Wait until everything pushed is acknowledged or given up."""
         while self._deliveries:
             await asyncio.gather(*self._deliveries)
+
+    def delete(self, channel: str, ts: str) -> dict[str, Any]:
+        """Somebody deletes a message of the app's; the event that tells of it. With answers below it, a gravestone is left."""
+        gone = self.sent.pop((channel, ts))
+        before = {"type": "message", "user": BOT_USER, "bot_id": "B0BOT", "team": TEAM, "ts": ts, "text": gone["text"]}
+        if "thread_ts" in gone:
+            before["thread_ts"] = gone["thread_ts"]
+        event = {
+            "type": "message",
+            "channel": channel,
+            "channel_type": "channel",
+            "hidden": True,
+            "previous_message": before,
+        }
+        if any(where == channel and m.get("thread_ts") == ts for (where, _), m in self.sent.items()):
+            self.gravestones.add((channel, ts))
+            stone = {"type": "message", "subtype": "tombstone", "user": "USLACKBOT", "ts": ts, "hidden": True}
+            return event | {"subtype": "message_changed", "message": stone | {"text": "This message was deleted."}}
+        return event | {"subtype": "message_deleted", "deleted_ts": ts}
 
     async def send_raw(self, frame: str) -> None:
         await (await self._socket()).send_str(frame)
@@ -241,7 +277,12 @@ class LoopbackSlack:
                 if params["channel"] not in self.channels:
                     raise Refusal("channel_not_found")
                 member = params["channel"] not in self.left
-                return {"channel": {"id": params["channel"], "name": "hilfe", "is_member": member}}
+                about = self.about.get(params["channel"], {})
+                return {"channel": {"id": params["channel"], "name": "hilfe", "is_member": member, **about}}
+            case "conversations.members":
+                return self._members(params)
+            case "reactions.add" | "reactions.remove":
+                return self._react(params, add=method == "reactions.add")
             case "conversations.history" | "conversations.replies":
                 return self._history(params["channel"], params.get("ts"))
             case "views.publish":
@@ -302,6 +343,31 @@ class LoopbackSlack:
             if where == channel and message.get("thread_ts") == thread
         ]
         return {"messages": found if thread else found[::-1], "response_metadata": {"next_cursor": ""}}
+
+    def _members(self, params: dict[str, Any]) -> dict[str, Any]:
+        """One at a time, whatever is asked for, as Slack may give fewer than that."""
+        if params["channel"] not in self.channels:
+            raise Refusal("channel_not_found")
+        users = [*self.members.get(params["channel"], []), BOT_USER]
+        start = int(params.get("cursor") or 0)
+        more = str(start + 1) if start + 1 < len(users) else ""
+        return {"members": users[start : start + 1], "response_metadata": {"next_cursor": more}}
+
+    def _react(self, params: dict[str, Any], *, add: bool) -> dict[str, Any]:
+        item = self._channel(params["channel"]), params["timestamp"]
+        if not re.fullmatch(r"\d{10}\.\d{6}", params["timestamp"]):
+            raise Refusal("bad_timestamp")
+        if params["name"] not in EMOJI:
+            raise Refusal("invalid_name")
+        if item not in self.said and item not in self.sent:
+            raise Refusal("message_not_found")
+        shown = self.reactions.setdefault(item, [])
+        if add and params["name"] in shown:
+            raise Refusal("already_reacted")
+        if not add and params["name"] not in shown:
+            raise Refusal("no_reaction")
+        (shown.append if add else shown.remove)(params["name"])
+        return {}
 
     def _channel(self, channel: str) -> str:
         if channel not in self.channels:

@@ -16,6 +16,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
 
 def check_escapes(text: str) -> None:
     """``<`` may only open a link, ``&`` only an entity: all else has been forgotten to be escaped."""
+    text = re.sub(r"^(<@[UW][A-Z0-9]+> )+", "", text)  # those who are called stand in front, nowhere else
     rest = re.sub(r"<(https?://|mailto:|tel:|tg://)[^<>|\s]+(\|[^<>\n]*)?>", "", text)
     rest = re.sub(r"^(> )+", "", rest, flags=re.MULTILINE)
     if re.search(r"[<>]|&(?!amp;|lt;|gt;)", rest):
@@ -35,6 +36,21 @@ def check_blocks(blocks: list[Any], most: int = 50) -> None:
                 if not 0 < len(text) <= 3000:
                     raise Refusal("invalid_blocks")
                 check_escapes(text)
+            case {"type": "section", "fields": [*fields], **rest} if not rest and 0 < len(fields) <= 10:
+                for field in fields:
+                    if (
+                        set(field) != {"type", "text"}
+                        or field["type"] != "mrkdwn"
+                        or not 0 < len(field["text"]) <= 2000
+                    ):
+                        raise Refusal("invalid_blocks")
+                    check_escapes(field["text"])
+            case {
+                "type": "header",
+                "text": {"type": "plain_text", "text": str(text), "emoji": bool(), **more},
+                **rest,
+            } if not rest and not more and 0 < len(text) <= 150:
+                pass
             case {"type": "actions", "elements": [*elements], **rest} if not rest and 0 < len(elements) <= 25:
                 for element in elements:
                     _check_button(element)

@@ -28,6 +28,7 @@ class Method:
 
 _HISTORY = frozenset({"channels:history", "groups:history", "im:history", "mpim:history"})
 _READ = frozenset({"channels:read", "groups:read", "im:read", "mpim:read"})
+_REACTION = {"channel": (str, True), "timestamp": (str, True), "name": (str, True)}
 _PAGE = {"cursor": (str, False), "limit": (int, False)}
 _SPAN = {
     **_PAGE,
@@ -73,6 +74,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             {"channel": (str, True), "ts": (str, True), **_SPAN}, json=False, scopes=_HISTORY
         ),
         "conversations.info": Method({"channel": (str, True)}, json=False, scopes=_READ),
+        "conversations.members": Method({"channel": (str, True), **_PAGE}, json=False, scopes=_READ),
+        "reactions.add": Method(_REACTION, scopes=frozenset({"reactions:write"})),
+        "reactions.remove": Method(_REACTION, scopes=frozenset({"reactions:write"})),
         "users.info": Method({"user": (str, True)}, json=False, scopes=frozenset({"users:read"})),
         "views.publish": Method({"user_id": (str, True), "view": (dict, True), "hash": (str, False)}),
         "files.getUploadURLExternal": Method(
