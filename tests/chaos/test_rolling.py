@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from bot.storage import migrate, tables
-from tests.chaos.processes import end, start
-from tests.chaos.test_kill_slack import live
-from tests.chaos.test_telegram_kill import Bot, talk
+from tests.chaos.crew import A_WHILE, CHATS, Crew, OnSlack, OnTelegram, holding_sockets, polling
 from tests.conftest import PostgresServer, TestDatabase, a_schema
 from tests.integration.desk import until
-from tests.loopback.slack import TEAM, LoopbackSlack
-from tests.loopback.telegram import LoopbackTelegram
-
-CHATS = range(1, 4)
-A_WHILE = 60.0
 
 
 @pytest.fixture
@@ -35,129 +23,6 @@ async def database(postgres: PostgresServer) -> AsyncIterator[TestDatabase]:
     await migrate.upgrade(database.open())
     yield database
     await database.close()
-
-
-@dataclass
-class Customers:
-    """Write to the platform, and count what they read there."""
-
-    written: Counter[int] = field(default_factory=Counter)
-
-    async def write(self, chat: int) -> None:
-        self.written[chat] += 1
-        await self._write(chat, self.written[chat])
-
-    async def _write(self, chat: int, number: int) -> None:
-        raise NotImplementedError
-
-    @property
-    def read(self) -> Counter[int]:
-        raise NotImplementedError
-
-    async def answered(self) -> None:
-        """Wait until everybody has at least as many answers as they have written messages."""
-        await until(lambda: not self.written - self.read, within=A_WHILE)
-
-    async def all_write(self) -> None:
-        for chat in CHATS:
-            await self.write(chat)
-
-    async def write_and_wait(self, times: int) -> None:
-        for _ in range(times):
-            await self.all_write()
-            await self.answered()
-
-    @asynccontextmanager
-    async def going_on(self, once: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Do ``once`` again and again for the length of the block, and to its end."""
-        enough = asyncio.Event()
-
-        async def again_and_again() -> None:
-            while not enough.is_set():
-                await once()
-
-        task = asyncio.create_task(again_and_again())
-        try:
-            yield
-        finally:
-            enough.set()
-            await task
-
-
-@dataclass
-class OnTelegram(Customers):
-    server: LoopbackTelegram = field(default_factory=lambda: LoopbackTelegram(chats=set(CHATS)))
-
-    async def _write(self, chat: int, number: int) -> None:
-        sender = {"id": chat, "is_bot": False, "first_name": "Ada"}
-        message = {"date": 1700000000, "chat": {"id": chat, "type": "private"}, "from": sender, "text": "Guten Tag"}
-        await self.server.push(message={"message_id": number, **message})
-
-    @property
-    def read(self) -> Counter[int]:
-        return Counter(chat for chat, _ in self.server.sent)
-
-
-@dataclass
-class OnSlack(Customers):
-    server: LoopbackSlack = field(
-        default_factory=lambda: LoopbackSlack(
-            channels={f"D{chat}" for chat in CHATS}, ack_within=1, attempts=60, pick=random.Random(1).choice
-        )
-    )
-
-    async def _write(self, chat: int, number: int) -> None:
-        where = {"channel": f"D{chat}", "channel_type": "im", "user": f"U{chat}", "team": TEAM}
-        event = {"type": "message", "text": "Guten Tag", "ts": f"1700000000.{number:06d}", **where}
-        name = f"Ev{chat}-{number}"
-        self.server.push({"type": "event_callback", "event_id": name, "team_id": TEAM, "event": event}, name=name)
-
-    @property
-    def read(self) -> Counter[int]:
-        return Counter(int(channel.removeprefix("D")) for channel, _ in self.server.sent)
-
-
-class Fleet:
-    """Starts processes that share the work, each in a folder of its own, and ends those that a test has left."""
-
-    def __init__(self, folder: Path, launch: Callable[[Path], Any]) -> None:
-        self._folder, self._launch = folder, launch
-        self._running: list[Any] = []
-
-    async def __aenter__(self) -> Fleet:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for process in list(self._running):
-            await self.kill(process)
-
-    async def start(self) -> Any:
-        """Returns once the process is up; whether messages are taken from its platform is another matter."""
-        folder = self._folder / f"process{len(list(self._folder.iterdir()))}"
-        folder.mkdir()
-        process = self._launch(folder)
-        self._running.append(process)
-        await until((folder / "heartbeat").exists, within=A_WHILE)
-        return process
-
-    async def kill(self, process: Any) -> None:
-        self._running.remove(process)
-        os.kill(process.pid, signal.SIGKILL)
-        assert await end(process) == -signal.SIGKILL
-
-    async def stop(self, process: Any) -> None:
-        """As an orchestrator does it: SIGTERM, and the process ends well by itself."""
-        self._running.remove(process)
-        os.kill(process.pid, signal.SIGTERM)
-        assert await end(process, within=25) == 0
-
-
-def polling(server: LoopbackTelegram, database: TestDatabase) -> Callable[[Path], Any]:
-    return lambda folder: start(talk, Bot(folder, database.url, server.url, server.token, port=0))
-
-
-def holding_sockets(server: LoopbackSlack, database: TestDatabase) -> Callable[[Path], Any]:
-    return lambda folder: start(live, folder, server.url, 0, "socket", "never", database.url)
 
 
 @dataclass(frozen=True)
@@ -195,13 +60,13 @@ async def test_when_the_process_that_polls_is_killed_the_other_one_goes_on(
     database: TestDatabase, tmp_path: Path
 ) -> None:
     customers = OnTelegram()
-    async with customers.server.serve() as server, Fleet(tmp_path, polling(server, database)) as fleet:
-        leader = await fleet.start()
+    async with customers.server.serve() as server, Crew(tmp_path, polling(server, database)) as crew:
+        leader = await crew.start()
         await customers.write_and_wait(1)
-        await fleet.start()
+        await crew.start()
         await customers.write_and_wait(1)
         await customers.all_write()
-        await fleet.kill(leader)
+        await crew.kill(leader)
         await customers.answered()
         await customers.write_and_wait(2)
         await until(lambda: not server.waiting)
@@ -213,17 +78,38 @@ async def test_when_the_process_that_polls_is_killed_the_other_one_goes_on(
     assert doubles.total() <= record.uncertain, "a copy more only where nobody knows whether the first one arrived"
 
 
+async def test_parts_of_the_work_in_processes_of_their_own_are_the_whole_of_it(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    customers = OnTelegram()
+    async with customers.server.serve() as server, Crew(tmp_path, polling(server, database, "intake")) as crew:
+        await crew.start()
+        worker = await crew.start(polling(server, database, "worker"))
+        sender = await crew.start(polling(server, database, "delivery"))
+        await customers.write_and_wait(1)
+        assert {chat for chat, _ in server.shown} == set(CHATS), "that a reply is being worked on"
+        await customers.all_write()
+        await crew.kill(worker)
+        await crew.stop(sender)
+        await crew.start(polling(server, database, "worker,delivery"))
+        await customers.answered()
+        await until(lambda: not server.waiting)
+    record = await _recorded(database)
+    assert (record.inbox, set(record.handled.values())) == (Counter(handled=customers.written.total()), {1})
+    assert (customers.read, record.uncertain) == (customers.written, 0)
+
+
 async def test_while_all_processes_are_replaced_one_after_the_other_nobody_notices(
     database: TestDatabase, tmp_path: Path
 ) -> None:
     customers = OnTelegram()
-    async with customers.server.serve() as server, Fleet(tmp_path, polling(server, database)) as fleet:
-        old = [await fleet.start(), await fleet.start()]
+    async with customers.server.serve() as server, Crew(tmp_path, polling(server, database)) as crew:
+        old = [await crew.start(), await crew.start()]
         async with customers.going_on(lambda: customers.write_and_wait(1)):
             for process in old:
                 await asyncio.sleep(1)
-                await fleet.start()
-                await fleet.stop(process)
+                await crew.start()
+                await crew.stop(process)
             await asyncio.sleep(1)
         await asyncio.sleep(0.5)  # for an answer too many, which there must not be
         assert customers.written.total() > 3 * len(CHATS), "too few for this to prove anything"
@@ -245,12 +131,12 @@ async def test_what_customers_write_faster_than_it_is_answered_stays_in_order_wh
         await asyncio.sleep(0.5)
 
     customers = OnTelegram()
-    async with customers.server.serve() as server, Fleet(tmp_path, polling(server, database)) as fleet:
-        old = [await fleet.start(), await fleet.start()]
+    async with customers.server.serve() as server, Crew(tmp_path, polling(server, database)) as crew:
+        old = [await crew.start(), await crew.start()]
         async with customers.going_on(write):
             for process in old:
-                await fleet.start()
-                await fleet.stop(process)
+                await crew.start()
+                await crew.stop(process)
         await until(lambda: not server.waiting, within=A_WHILE)
         total = customers.written.total()
         async with asyncio.timeout(A_WHILE):
@@ -268,13 +154,13 @@ async def test_when_one_of_two_processes_with_a_socket_is_killed_the_other_one_g
     database: TestDatabase, tmp_path: Path
 ) -> None:
     customers = OnSlack()
-    async with customers.server.serve() as server, Fleet(tmp_path, holding_sockets(server, database)) as fleet:
-        doomed = await fleet.start()
-        await fleet.start()
+    async with customers.server.serve() as server, Crew(tmp_path, holding_sockets(server, database)) as crew:
+        doomed = await crew.start()
+        await crew.start()
         await until(lambda: len(server.sockets) == 2)
         await customers.write_and_wait(2)
         await customers.all_write()
-        await fleet.kill(doomed)
+        await crew.kill(doomed)
         await customers.answered()
         await customers.write_and_wait(2)
         await server.settle()
@@ -288,15 +174,15 @@ async def test_while_processes_with_sockets_are_replaced_one_after_the_other_nob
     database: TestDatabase, tmp_path: Path
 ) -> None:
     customers = OnSlack()
-    async with customers.server.serve() as server, Fleet(tmp_path, holding_sockets(server, database)) as fleet:
-        old = [await fleet.start(), await fleet.start()]
+    async with customers.server.serve() as server, Crew(tmp_path, holding_sockets(server, database)) as crew:
+        old = [await crew.start(), await crew.start()]
         await until(lambda: len(server.sockets) == 2)
         async with customers.going_on(lambda: customers.write_and_wait(1)):
             for process in old:
                 await asyncio.sleep(1)
-                await fleet.start()
+                await crew.start()
                 await until(lambda: len(server.sockets) == 3)
-                await fleet.stop(process)
+                await crew.stop(process)
             await asyncio.sleep(1)
         await server.settle()
         await asyncio.sleep(0.5)  # for an answer too many, which there must not be

@@ -36,6 +36,7 @@ class Bot:
     token: str
     port: int
     dies: str = ""
+    roles: str = "intake,worker,delivery"
 
 
 def talk(bot: Bot) -> None:
@@ -56,7 +57,9 @@ def talk(bot: Bot) -> None:
         pause=0.05,
         webhook="https://bot.example.com/telegram" if bot.port else None,
     )
-    settings = Settings(data=bot.folder, database_url=bot.database_url, burst_seconds=0, web_port=bot.port)
+    settings = Settings(
+        data=bot.folder, database_url=bot.database_url, burst_seconds=0, web_port=bot.port, roles=bot.roles
+    )
 
     async def work() -> None:
         async with build(
