@@ -38,6 +38,7 @@ Moment = Literal[
     "classifying",  # while the turn is handled, outside any transaction
     "committing",  # in the transaction of the turn, before its commit
     "handled",  # after its commit, before anything is sent
+    "buried",  # after the commit that makes a message a dead letter
     "sending",  # marked as being sent, but the platform has nothing yet
     "transmitted",  # the platform has it, but that is not yet noted
     "sent",  # noted
@@ -52,7 +53,13 @@ CATALOGUE = load(shipped_intents())
 
 LOG = b"ERROR 17\n" * 20_000
 
-LOGGED = {"message_accepted": "accepted", "turn_handled": "handled", "sent": "sent", "file_stored": "stored"}
+LOGGED = {
+    "message_accepted": "accepted",
+    "turn_handled": "handled",
+    "dead_letter": "buried",
+    "sent": "sent",
+    "file_stored": "stored",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class Life:
     pauses: Moment = "never"
     dies_after: float | None = None
     within: float = 15
+    poison: str = ""
+    """A text with this word in it cannot be understood."""
 
     @property
     def paused(self) -> Path:
@@ -192,8 +201,9 @@ def _die() -> None:
 
 
 class _Classifier(FakeClassifier):
-    def __init__(self, at: Callable[[str], None]) -> None:
+    def __init__(self, life: Life, at: Callable[[str], None]) -> None:
         super().__init__()
+        self.poison = {life.poison} if life.poison else set()
         self._at = at
 
     def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
@@ -268,7 +278,12 @@ async def _work(life: Life, at: Callable[[str], None]) -> None:
     async with (
         asyncio.timeout(life.within),
         build(
-            settings, adapters=[adapter], classifier=_Classifier(at), clock=clock, catalogue=CATALOGUE, files=files
+            settings,
+            adapters=[adapter],
+            classifier=_Classifier(life, at),
+            clock=clock,
+            catalogue=CATALOGUE,
+            files=files,
         ) as app,
         app.working(),
     ):
@@ -283,7 +298,10 @@ async def _work(life: Life, at: Callable[[str], None]) -> None:
 async def _open(app: App) -> bool:
     async with app.store.snapshot() as session:
         return bool(
-            await session.inbox.waiting() or await session.outbox.waiting() or await session.attachments.waiting(now())
+            await session.inbox.waiting()
+            or await session.outbox.waiting()
+            or await session.timers.waiting(now())
+            or await session.attachments.waiting(now())
         )
 
 

@@ -20,10 +20,10 @@ from bot.bootstrap import build
 from bot.config import Settings
 from bot.model import Part
 from bot.storage import tables
-from bot.storage.database import Database
 from bot.storage.files import Folder
 from bot.storage.store import Store
 from tests.chaos.harness import CATALOGUE
+from tests.conftest import TestDatabase
 from tests.fakes import FakeClassifier
 from tests.loopback.slack import TEAM, LoopbackSlack
 from tests.loopback.slack_http import SECRET, Caller
@@ -63,7 +63,7 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(folder: Path, server: str, port: int, way: Way, dies: Moment, database_url: str = "") -> None:
+def live(folder: Path, server: str, port: int, way: Way, dies: Moment, database_url: str) -> None:
     """A whole bot in a process of its own, until death or SIGTERM."""
     logged = {"message_accepted": "accepted", "sent": "sent"}
 
@@ -99,45 +99,44 @@ async def _ended(process: Any) -> int | None:
     return code
 
 
-async def _states(folder: Path, table: Any) -> Counter[str]:
-    database = Database(Settings(data=folder).resolved_database_url)
-    try:
-        async with Store(database).snapshot() as session:
-            return Counter((await session.connection.execute(select(table.c.state))).scalars())
-    finally:
-        await database.close()
+async def _states(store: Store, table: Any) -> Counter[str]:
+    async with store.snapshot() as session:
+        return Counter((await session.connection.execute(select(table.c.state))).scalars())
 
 
 @pytest.mark.parametrize("way", ["socket", "http"])
 @pytest.mark.parametrize("dies", ["accepted", "sending", "transmitted", "sent"])
 async def test_after_kill_9_the_customer_reads_one_answer(
-    tmp_path: Path, unused_tcp_port: int, way: Way, dies: Moment
+    database: TestDatabase, tmp_path: Path, unused_tcp_port: int, way: Way, dies: Moment
 ) -> None:
     caller = Caller(f"http://127.0.0.1:{unused_tcp_port}/slack/events", pauses=(0.2,) * 200, within=2)
     folder = tmp_path / "data"
     folder.mkdir()
+    store = database.store()
     async with LoopbackSlack(caller=caller if way == "http" else None, attempts=200).serve() as server:
-        process = _processes.Process(target=live, args=(folder, server.url, unused_tcp_port, way, dies))
+        process = _processes.Process(target=live, args=(folder, server.url, unused_tcp_port, way, dies, database.url))
         process.start()
         server.push({"type": "event_callback", "event_id": "Ev1", "team_id": TEAM, "event": EVENT})
         assert await _ended(process) == -signal.SIGKILL
-        assert await _states(folder, tables.inbox) != Counter(), "it dies after the commit"
+        assert await _states(store, tables.inbox) != Counter(), "it dies after the commit"
         if dies == "accepted":
             assert server.acknowledged == [], "Slack hears of it only afterwards"
 
         heartbeat = Settings(data=folder).heartbeat
         heartbeat.unlink(missing_ok=True)
-        process = _processes.Process(target=live, args=(folder, server.url, unused_tcp_port, way, "never"))
+        process = _processes.Process(
+            target=live, args=(folder, server.url, unused_tcp_port, way, "never", database.url)
+        )
         process.start()
         try:
             async with asyncio.timeout(30):
                 await server.settle()
-                while not heartbeat.exists() or await _states(folder, tables.outbox) != Counter(sent=1):
+                while not heartbeat.exists() or await _states(store, tables.outbox) != Counter(sent=1):
                     await asyncio.sleep(0.05)
         finally:
             os.kill(process.pid or 0, signal.SIGTERM)
             assert await _ended(process) == 0
-        assert await _states(folder, tables.inbox) == Counter(handled=1)
+        assert await _states(store, tables.inbox) == Counter(handled=1)
         assert len(server.acknowledged) == 1
         answers = [message for (channel, _), message in server.sent.items() if channel == "D1"]
         assert len(answers) == 1
