@@ -102,10 +102,10 @@ class Storm:
     database_url: str
     outage: Outage
     processes: int = 1
-    polling: bool = True
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.plan.seed)
+        self._polling = self.plan.seed % 2 == 0  # else Telegram calls
         self._troubles: list[Trouble] = []
         self._counts: Counter[str] = Counter()
         self._bots: list[Bot] = []
@@ -119,7 +119,9 @@ class Storm:
         async with AsyncExitStack() as stack:
             telegram = await stack.enter_async_context(LoopbackTelegram(chats=set(), latency=LATENCY).serve())
             slack = await stack.enter_async_context(
-                LoopbackSlack(channels=set(), ack_within=1, attempts=10**6, pick=chance.choice, latency=LATENCY).serve()
+                LoopbackSlack(
+                    channels=set(), ack_within=1, patience=2, attempts=10**6, pick=chance.choice, latency=LATENCY
+                ).serve()
             )
             settings = self._settings(telegram, slack)
             if not self.database_url.startswith("sqlite"):
@@ -155,7 +157,7 @@ class Storm:
             "adapters": "telegram,slack",
             "telegram_token": telegram.token,
             "telegram_api_url": telegram.url,
-            "telegram_mode": "polling" if self.polling else "webhook",
+            "telegram_mode": "polling" if self._polling else "webhook",
             "public_url": f"https://{HOST}",
             "slack_bot_token": slack.bot_token,
             "slack_app_token": slack.app_token,
@@ -222,7 +224,7 @@ class Storm:
             await asyncio.sleep(plan.seconds / len(faults))
             if chance.random() < 0.5:
                 receiving = chance.random() < 0.2 and fault != TIME_OUT
-                telegram.fail("getUpdates" if receiving and self.polling else "sendMessage", fault)
+                telegram.fail("getUpdates" if receiving and self._polling else "sendMessage", fault)
             else:
                 slack.fail("chat.postMessage", fault)
             self._counts["platform faults"] += 1
@@ -245,11 +247,10 @@ class Storm:
             if now > arrived:
                 arrived, since = now, time.monotonic()
             arrivals = [arrival for place in places for arrival in place.arrivals]
-            if not check(traffic.said(places, persons), arrivals, (), TOKENS).lost and all(
-                message.accepted for message in traffic.said(places, persons)
-            ):
+            said = traffic.said(places, persons)
+            if all(message.accepted for message in said) and not check(said, arrivals, (), TOKENS).lost:
                 break
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
         async with asyncio.timeout(PATIENCE):
             await slack.settle()
             while telegram.waiting:
@@ -305,8 +306,8 @@ def on_sqlite(plan: Plan, folder: Path) -> Storm:
 
 
 def on_postgresql(plan: Plan, folder: Path, server: PostgresServer) -> Storm:
-    """Two processes, which Telegram calls through a load balancer."""
-    return Storm(plan, folder, server.url(), lambda: crashed(server), processes=2, polling=False)
+    """Two processes. Telegram calls them through a load balancer, or one of them at a time fetches."""
+    return Storm(plan, folder, server.url(), lambda: crashed(server), processes=2)
 
 
 @contextmanager

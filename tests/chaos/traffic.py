@@ -11,7 +11,7 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -105,7 +105,8 @@ class Place(Protocol):
     async def repeat(self, line: Line) -> None:
         """Deliver it once more, as another delivery."""
 
-    def accepted(self, line: Line) -> bool: ...
+    def accepted(self) -> Set[Line]:
+        """The messages of which the platform was told that they have arrived."""
 
     @property
     def arrivals(self) -> Sequence[Arrival]: ...
@@ -140,8 +141,9 @@ class Telegram:
             callback_query={"id": query, "from": person, "message": message, "chat_instance": "1", "data": line.action}
         )
 
-    def accepted(self, line: Line) -> bool:
-        return self._updates.get(line) in self.server.confirmed
+    def accepted(self) -> Set[Line]:
+        confirmed = set(self.server.confirmed)
+        return {line for line, update in self._updates.items() if update in confirmed}
 
     @property
     def arrivals(self) -> Sequence[Arrival]:
@@ -161,9 +163,9 @@ class Slack:
 
     async def say(self, line: Line) -> None:
         """Slack promises no order, so people who want an answer in order wait until it has arrived."""
-        self._names[line] = self._push(line)
-        while not self.accepted(line):
-            await asyncio.sleep(0.05)
+        name = self._names[line] = self._push(line)
+        while name not in self.server.acknowledged:
+            await asyncio.sleep(0.1)
 
     async def repeat(self, line: Line) -> None:
         self._push(line)
@@ -192,8 +194,9 @@ class Slack:
             {"type": "event_callback", "event_id": f"Ev-storm-{delivery}", "team_id": TEAM, "event": event}
         )
 
-    def accepted(self, line: Line) -> bool:
-        return self._names.get(line) in self.server.acknowledged
+    def accepted(self) -> Set[Line]:
+        acknowledged = set(self.server.acknowledged)
+        return {line for line, name in self._names.items() if name in acknowledged}
 
     @property
     def arrivals(self) -> Sequence[Arrival]:
@@ -225,8 +228,9 @@ async def _at(moment: float) -> None:
 
 
 def said(places: Sequence[Place], persons: Sequence[Sequence[Line]]) -> list[Said]:
+    accepted = set[Line]().union(*(place.accepted() for place in places))
     return [
-        Said(place.chat(line.person), line.token, place.accepted(line))
+        Said(place.chat(line.person), line.token, line in accepted)
         for lines in persons
         for line in lines
         for place in [speaks_in(places, line.person)]

@@ -50,6 +50,7 @@ SCOPES = frozenset(
 UPLOAD_LIMIT = 1 << 30
 EMOJI = frozenset({"hourglass_flowing_sand", "memo", "white_check_mark", "x", "eyes", "+1"})
 """Some of those that every workspace has."""
+LONGEST_PATIENCE = 30.0
 
 
 @dataclass
@@ -76,6 +77,7 @@ class LoopbackSlack:
     reactions: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (channel, ts) -> ours, in their order
     gravestones: set[tuple[str, str]] = field(default_factory=set)  # of roots that had answers
     ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
+    patience: float = 1.0  # by which factor that grows with each attempt, up to LONGEST_PATIENCE
     attempts: int = 20
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sent: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -431,9 +433,10 @@ class LoopbackSlack:
         if self.caller is not None:
             await self._call(self.caller, name, payload, kind)
             return
+        acked, within = asyncio.Event(), self.ack_within
         for attempt in range(self.attempts):
             envelope = f"{name}-{attempt}"
-            acked = self._acks[envelope] = asyncio.Event()
+            self._acks[envelope] = acked
             frame: dict[str, Any] = {
                 "type": kind,
                 "envelope_id": envelope,
@@ -446,10 +449,11 @@ class LoopbackSlack:
                 await (await self._socket()).send_json(frame)
                 self.delivered.append(name)
             with suppress(TimeoutError):
-                async with asyncio.timeout(self.ack_within):
+                async with asyncio.timeout(within):
                     await acked.wait()
                     self.acknowledged.append(name)
                     return
+            within = min(LONGEST_PATIENCE, within * self.patience)
 
 
 def _failed(fault: Fault) -> web.Response:
