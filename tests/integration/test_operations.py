@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -193,6 +194,17 @@ async def test_a_port_that_is_taken_is_told_with_the_setting_to_change(
         async with _running(database, tmp_path, catalogue, unused_tcp_port, FakeAdapter()) as (_, running):
             with pytest.raises(SettingsError, match="FIRSTLINE_OPERATIONS_PORT"):
                 await running
+
+
+async def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "bot.operations.metrics", raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    settings = Settings(data=tmp_path, operations_port=0)
+    with pytest.raises(SettingsError, match=r"'prometheus_client'.*firstline\[metrics\]"):
+        async with build(settings, adapters=[], classifier=FakeClassifier(), catalogue=catalogue):
+            pass
 
 
 async def test_the_public_server_shows_nothing_of_it(
