@@ -1,4 +1,5 @@
-"""Real processes of ``firstline run``: started, killed, stopped and continued from outside, as an operating system would.
+"""Real processes of ``firstline run``: started, killed, stopped and continued from outside, as an operating system would, and
+started again by a supervisor when they end by themselves.
 
 It must not know what they do.
 """
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+RESTART_AFTER = 1.0
+"""Seconds."""
 FIRSTLINE = Path(sys.executable).with_name("firstline")
 
 
@@ -44,16 +47,22 @@ async def firstline(*arguments: str, settings: Mapping[str, str], folder: Path) 
 
 @dataclass
 class Bot:
-    """One process after the other, all with the same settings. Each writes a log of its own, ``folder/name-1.log`` and so on."""
+    """One process after the other, all with the same settings. Each writes a log of its own, ``folder/name-1.log`` and so on.
+
+    ``fell`` has what those said at last that ended without having been asked to, as one does that starts without a database.
+    """
 
     name: str
     settings: Mapping[str, str]
     folder: Path
     port: int = field(default_factory=free_port)
+    fell: list[str] = field(default_factory=list)
     still: bool = False
     """It has been stopped and not continued."""
     _lives: int = 0
     _process: Any = None
+    _watching: asyncio.Task[None] | None = None
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         self._lives += 1
@@ -67,6 +76,20 @@ class Bot:
                 stderr=log,
             )
         self.still = False
+        self._watching = asyncio.create_task(self._supervise())
+
+    async def _supervise(self) -> None:
+        await self._process.wait()
+        self.fell.append("\n".join(self._log.read_text(errors="replace").splitlines()[-5:]))
+        await asyncio.sleep(RESTART_AFTER)
+        async with self._starting:
+            await self.start()
+
+    async def _unsupervised(self) -> None:
+        async with self._starting:  # a process that is just being started must not get away
+            if self._watching is not None:
+                self._watching.cancel()
+                await asyncio.gather(self._watching, return_exceptions=True)
 
     @property
     def _log(self) -> Path:
@@ -82,6 +105,7 @@ class Bot:
         return self._process is not None and self._process.returncode is None
 
     async def kill(self) -> None:
+        await self._unsupervised()
         self._signal(signal.SIGKILL)
         await self._process.wait()
 
@@ -95,6 +119,7 @@ class Bot:
 
     async def end(self, within: float = 30) -> int:
         """Ask it to stop; its exit status. Killed when it does not."""
+        await self._unsupervised()
         self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(within):

@@ -82,6 +82,17 @@ class Report:
     disturbances: Counter[str] = field(default_factory=Counter)
     statuses: Sequence[int] = ()
     """How the processes ended when they were asked to."""
+    falls: Sequence[str] = ()
+    """What those said at last that ended by themselves."""
+
+    @property
+    def problems(self) -> list[str]:
+        """All that must not be. A process may end by itself if it says why, as one does that finds no database at its start."""
+        return [
+            *self.findings.violations,
+            *(f"a process ended with {status}" for status in self.statuses if status),
+            *(f"a process fell over:\n{said}" for said in self.falls if "error:" not in said),
+        ]
 
     def __str__(self) -> str:
         found = self.findings
@@ -90,7 +101,7 @@ class Report:
         summary = {"lost": found.lost, "done twice": found.doubled, "out of order": found.disordered}
         summary |= {"never asked for": found.strays, "left to people": found.left_to_people}
         lines.append(", ".join(f"{name} {len(sentences)}" for name, sentences in summary.items()))
-        return "\n".join([*lines, *found.violations])
+        return "\n".join([*lines, *self.problems])
 
 
 @dataclass
@@ -146,7 +157,9 @@ class Storm:
         arrivals = [arrival for place in places for arrival in place.arrivals]
         findings = check(traffic.said(places, persons), arrivals, self._troubles, TOKENS, shown)
         self._counts["delivered again"] = sum(line.again is not None for lines in persons for line in lines)
-        return Report(findings, time.monotonic() - begin, self._counts, statuses)
+        falls = [said for bot in self._bots for said in bot.fell]
+        self._counts["ended by itself"] = len(falls)
+        return Report(findings, time.monotonic() - begin, self._counts, statuses, falls)
 
     def _settings(self, telegram: LoopbackTelegram, slack: LoopbackSlack) -> dict[str, str]:
         return {
@@ -340,7 +353,7 @@ def main() -> int:
         with _storm(engine, Plan(seed, arguments.messages), folder / engine) as storm:
             report = asyncio.run(storm.run())
         print(f"{engine}: {report}", flush=True)
-        bad |= bool(report.findings.violations) or any(report.statuses)
+        bad |= bool(report.problems)
     return int(bad)
 
 
