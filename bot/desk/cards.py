@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bot.catalogue.catalogue import Catalogue
-from bot.desk.summary import FACTS, summary
+from bot.desk.summary import summary
 from bot.desk.view import View
 from bot.dialogue import actions
-from bot.dialogue.voice import Voice, quoted
+from bot.dialogue.voice import Voice, quoted, unmarked
 from bot.model import Button, Card, Field, Language, StaffAlert, Ticket, TicketState, ticket_key
 from bot.storage.attachments import STORED, Filed
 
@@ -42,7 +42,7 @@ def staff_card(view: View, catalogue: Catalogue, language: Language) -> Card:
         audience="staff",
         ticket=ticket.number,
         title=f"{ticket.key} · {ticket.subject}",
-        fields=tuple(Field(label(voice, key), value) for key, value in _staff_fields(view, voice) if value),
+        fields=tuple(Field(plain(voice, f"card.{key}"), value) for key, value in _staff_fields(view, voice) if value),
         body=summary(ticket, view.talk, catalogue, language),
         buttons=tuple(Button(plain(voice, f"card.do.{what}"), staff_action(what, ticket.number)) for what in buttons),
     )
@@ -83,13 +83,9 @@ def alert_text(alert: StaffAlert, catalogue: Catalogue, language: Language) -> s
     return f"{said}\n\n{quoted(alert.text)}" if alert.text else said
 
 
-def label(voice: Voice, key: str) -> str:
-    return plain(voice, key if key.startswith("fact.") else f"card.{key}")
-
-
 def plain(voice: Voice, key: str, **values: str) -> str:
     """A text without Markdown's signs: labels and values are no Markdown."""
-    return voice.text(key, **values).replace("\\", "").replace("**", "")
+    return unmarked(voice.text(key, **values))
 
 
 def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
@@ -108,11 +104,10 @@ def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
         topic = voice.catalogue.topics.get(str(view.understood.get("topic")))
         sure = f"{round(100 * float(view.understood['confidence']))} %"
         title = topic.title[voice.language] if topic is not None else ""
-        yield "understood", " · ".join(filter(None, (str(view.understood["category"]), title, sure)))
-    if ticket.category is not None:
-        yield "category", ticket.category.value
-    for key in FACTS:
-        yield f"fact.{key}", ticket.facts.get(key, "")
+        category = plain(voice, f"category.{view.understood['category']}")
+        yield "understood", " · ".join(filter(None, (category, title, sure)))
+    if ticket.category is not None and ticket.category.value != (view.understood or {}).get("category"):
+        yield "category", plain(voice, f"category.{ticket.category.value}")
     yield "files", ", ".join(_marked(filed, voice) for filed in view.files)
     given = [consent for consent in view.consents if consent.given and consent.withdrawn_at is None]
     yield "consent", "; ".join(f"{consent.purpose}: {consent.condition or consent.answer}" for consent in given)

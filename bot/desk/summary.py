@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.catalogue.catalogue import Catalogue
-from bot.dialogue.voice import Voice
+from bot.dialogue.voice import Voice, unmarked
 from bot.model import Language, Ticket
 
 LONGEST = 240
@@ -49,7 +49,9 @@ def summary(ticket: Ticket, talk: Sequence[Said], catalogue: Catalogue, language
         lines.append(voice.text("summary.last", name=newest.name, text=quotation(newest.text)))
     answered = [line for line in talk if line.speaker in ("bot", "staff") and line.mark is None]
     if answered:
-        lines.append(voice.text("summary.answered", name=answered[-1].name, text=quotation(answered[-1].text)))
+        last = answered[-1]
+        words = unmarked(last.text) if last.speaker == "bot" else last.text
+        lines.append(voice.text("summary.answered", name=last.name, text=quotation(words)))
     return "\n".join(f"- {line}" for line in lines)
 
 

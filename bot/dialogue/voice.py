@@ -84,6 +84,16 @@ def escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\1", text)
 
 
+def unmarked(markdown: str) -> str:
+    """Markdown of ours as it reads without its signs."""
+    return markdown.replace("\\", "").replace("**", "")
+
+
+def cited(markdown: str) -> str:
+    """Markdown of ours as a block quote, with its markup."""
+    return "\n".join(f"> {line}" if line.strip() else ">" for line in markdown.strip().splitlines())
+
+
 def quoted(text: str) -> str:
     """``text`` as a block quote that shows it to the letter."""
     return "\n".join(f"> {escaped(line)}" if line.strip() else ">" for line in text.strip().splitlines())

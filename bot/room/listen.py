@@ -20,7 +20,7 @@ from bot.desk.handle import BACKOFF, MAX_ATTEMPTS
 from bot.desk.staff import Desk
 from bot.dialogue.voice import Voice
 from bot.errors import ConflictError, DeliveryError
-from bot.model import ChatRef, Conversation, InboundMessage, Language, Person
+from bot.model import ChatRef, Conversation, InboundMessage, Language, Mark, Person
 from bot.ports import ChatAdapter, Clock, Engine, StaffSurface
 from bot.room import orders
 from bot.room.obey import Answer, Obey
@@ -116,12 +116,24 @@ class Room:
         return Person(f"{chat.adapter}:{sender.id}", sender.name) if known[0] else None
 
     async def _refuse(self, conversation: Conversation, received: Received) -> timedelta:
-        """Somebody who is not of staff: nothing happens, and it can be found out who tried what."""
+        """Somebody who is not of staff, or hides who they are: nothing happens, which is seen and kept.
+
+        It is put into words once for each of them in each thread; outside of threads people may talk as they like.
+        """
         message = received.message
+        actor = f"{message.chat.adapter}:{message.sender.id}"
         async with self.store.transaction() as session:
+            thread = await self._thread(session, message)
+            if message.action is not None or thread is not None:
+                pen = await self._pen(session, conversation, message.chat, thread)
+                if message.action is None and message.edit_of is None and message.deletion_of is None:
+                    await pen.mark(message.message_id, Mark.FAILED, f"refused:{received.id}:mark")
+                if not await session.events.refused(conversation.id, actor):
+                    text = Voice(self.catalogue(), self.language).text("room.not_of_staff", name=message.sender.name)
+                    await pen.say(text, f"refused:{received.id}")
             await session.events.add(
                 "staff_refused",
-                actor=f"{message.chat.adapter}:{message.sender.id}",
+                actor=actor,
                 now=self.clock(),
                 conversation_id=conversation.id,
                 correlation=received.correlation,

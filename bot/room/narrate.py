@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.desk.cards import alert_text
 from bot.desk.summary import Said
-from bot.dialogue.voice import Voice, quoted
+from bot.dialogue.voice import Voice, cited, quoted
 from bot.model import StaffAlert
 from bot.storage.events import Event
 from bot.storage.inbox import Received
@@ -53,8 +53,10 @@ def so_far(talk: Sequence[Said], voice: Voice) -> str:
     for said in reversed(talk):
         if said.speaker == "note" or not said.text.strip():
             continue
-        mark = f" ({voice.text(f'said_mark.{said.mark}')})" if said.mark else ""
-        line = f"{voice.text('room.by', name=said.name)}{mark}\n\n{quoted(said.text)}"
+        # What is still on its way arrives before anybody reads this, or it is told that it has not.
+        mark = f" ({voice.text(f'said_mark.{said.mark}')})" if said.mark and said.mark != "pending" else ""
+        words = cited(said.text) if said.speaker == "bot" else quoted(said.text)
+        line = f"{voice.text('room.by', name=said.name)}{mark}\n\n{words}"
         size += len(line)
         if size > LONGEST_TALK and lines:
             lines.append("…")
@@ -76,7 +78,7 @@ def wrote(received: Received, before: str | None, voice: Voice) -> str:
 
 
 def answered(text: str, voice: Voice) -> str:
-    return f"{voice.text('room.bot')}\n\n{quoted(text)}"
+    return f"{voice.text('room.bot')}\n\n{cited(text)}"
 
 
 def happened(event: Event, voice: Voice) -> Told | None:

@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 
 import structlog
 
@@ -166,18 +168,23 @@ class Teller:
                 await self._said(pen, event, narrate.happened(event, voice))
 
     async def _turn(self, pen: Pen, event: Event, voice: Voice) -> None:
-        """What the customer has written, and what the bot has answered, if it has the word."""
+        """What the customer has written, and what the bot has answered, if it has the word; together where both are one's words."""
         session = pen.session
         changed = event.data.get("edit_of") or event.data.get("deletion_of")
         before = next(iter(await session.inbox.some([int(changed)])), None) if changed else None
-        for received in await session.inbox.some([int(n) for n in event.data.get("messages", ())]):
-            text = narrate.wrote(received, before.message.text if before else None, voice)
+        told = [
+            (received.correlation, narrate.wrote(received, before.message.text if before else None, voice))
+            for received in await session.inbox.some([int(n) for n in event.data.get("messages", ())])
+        ]
+        told += [
+            (event.correlation or "", narrate.answered(letter.text, voice))
+            for letter in await session.outbox.of_correlation(event.conversation_id or "", event.correlation or "")
+            if letter.author is Author.BOT and letter.text and letter.state != "dropped"
+        ]
+        for number, (correlation, texts) in enumerate(groupby(told, key=itemgetter(0))):
+            text = "\n\n".join(filter(None, (text for _, text in texts)))
             if text:
-                await pen.say(text, f"event:{event.id}:{received.id}", correlation=received.correlation)
-        for letter in await session.outbox.of_correlation(event.conversation_id or "", event.correlation or ""):
-            if letter.author is Author.BOT and letter.text and letter.state != "dropped":
-                text = narrate.answered(letter.text, voice)
-                await pen.say(text, f"event:{event.id}:letter:{letter.id}", correlation=event.correlation)
+                await pen.say(text, f"event:{event.id}:{number}", correlation=correlation)
 
     async def _by_staff(self, pen: Pen, event: Event, voice: Voice) -> None:
         """What somebody has written here is marked; what they have said elsewhere is shown."""

@@ -112,6 +112,11 @@ class Events:
         query = select(_t.c.conversation_id).where(_t.c.told == 0, _t.c.conversation_id.is_not(None))
         return tuple((await self._connection.execute(query.distinct().limit(limit))).scalars())
 
+    async def refused(self, conversation_id: str, actor: str) -> bool:
+        """Whether it has been refused to ``actor`` before to act for staff there."""
+        which = (_t.c.conversation_id == conversation_id, _t.c.kind == "staff_refused", _t.c.actor == actor)
+        return (await self._connection.execute(select(_t.c.id).where(*which).limit(1))).first() is not None
+
     async def replied(self, correlation: str) -> Event | None:
         """The reply of somebody of staff that was said under ``correlation``."""
         query = select(_t).where(_t.c.correlation == correlation, _t.c.kind == "staff_replied").limit(1)

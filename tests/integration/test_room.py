@@ -92,6 +92,8 @@ async def test_whoever_is_not_a_member_does_nothing(house: House) -> None:
     await house.says("/resolve", who="stranger")
     assert (await house.ticket()).state is TicketState.OPEN
     assert house.customers.texts == before
+    assert sum("gehört nicht zum Serviceteam" in said for said in house.thread) == 1, "they see it, once"
+    assert list(house.staff.marks.values()) == [[Mark.FAILED]] * 2
 
 
 async def test_a_customer_who_makes_up_a_press_does_nothing(house: House) -> None:

@@ -44,8 +44,8 @@ class LoopbackTelegram:
     """Where "typing..." was shown: chat and topic."""
     hears_everything: bool = False
     """In groups: BotFather's privacy mode is off."""
-    written: set[tuple[int, int]] = field(default_factory=set)
-    """The messages of people: chat and number."""
+    written: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    """The messages of people, as they read now, by chat and number."""
     presses: set[str] = field(default_factory=set)
     answered: list[str] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
@@ -81,8 +81,10 @@ class LoopbackTelegram:
 
     def _seen(self, update: Mapping[str, Any]) -> bool:
         match update:
-            case {"message": {"chat": {"id": int(chat)}, "message_id": int(number)} as message}:
-                self.written.add((chat, number))
+            case {"message": {"chat": {"id": int(chat)}, "message_id": int(number)} as message} | {
+                "edited_message": {"chat": {"id": int(chat)}, "message_id": int(number)} as message
+            }:
+                self.written[chat, number] = dict(message)
                 return self.groups.hears(chat, message, everything=self.hears_everything)
             case _:
                 return True
@@ -94,6 +96,11 @@ class LoopbackTelegram:
     def waiting(self) -> list[int]:
         """The updates that nobody has confirmed."""
         return list(self._queue)
+
+    def number(self) -> int:
+        """For the next message, of whomever."""
+        self._next_message += 1
+        return self._next_message
 
     # --- the server
 
@@ -252,8 +259,7 @@ class LoopbackTelegram:
 
     def _send(self, params: dict[str, Any]) -> dict[str, Any]:
         chat = self._place(params)
-        self._next_message += 1
-        return self._store(chat, self._next_message, params)
+        return self._store(chat, self.number(), params)
 
     def _send_file(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Refuses what Telegram documents that it refuses: nothing in it, too much, no picture, too long a caption."""
@@ -270,8 +276,7 @@ class LoopbackTelegram:
             if self.long_photos:
                 raise Refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
         caption = self._text(params, params.get("caption", ""), 1024)
-        self._next_message += 1
-        number = self._next_message
+        number = self.number()
         file = {"method": method, "name": upload.filename, "content": content}
         self.sent[chat, number] = {"text": caption, "params": params, "file": file}
         return {"message_id": number, "date": 1700000000, "chat": {"id": chat, "type": "private"}, "caption": caption}
@@ -352,10 +357,9 @@ class LoopbackTelegram:
     def _in_group(self, method: str, chat: int, params: dict[str, Any]) -> object:
         match method:
             case "createForumTopic":
-                self._next_message += 1
-                return self.groups.create(chat, params, self._next_message)
+                return self.groups.create(chat, params, self.number())
             case "setMessageReaction":
-                return self.groups.react(chat, params, self.written | self.sent.keys())
+                return self.groups.react(chat, params, self.written.keys() | self.sent.keys())
             case "pinChatMessage":
                 return self.groups.pin(chat, params["message_id"], self.sent)
             case _:
