@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT
 from adapters.telegram.pace import TelegramLimits
-from bot.bootstrap import build
+from bot.bootstrap import build, now
 from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.model import Ticket
@@ -72,7 +72,10 @@ class House:
     async def _busy(self) -> bool:
         async with self.app.store.snapshot() as session:
             return bool(
-                await session.inbox.waiting() or await session.outbox.waiting() or await session.events.waiting()
+                await session.inbox.waiting()
+                or await session.attachments.waiting(now())
+                or await session.outbox.waiting()
+                or await session.events.waiting()
             )
 
     async def ticket(self, number: int = 1) -> Ticket:
