@@ -20,7 +20,7 @@ from pydantic import SecretStr
 import adapters as adapters_registry
 from bot.catalogue.catalogue import Catalogue
 from bot.clockwork import Clockwork
-from bot.config import ALL_ROLES, Settings
+from bot.config import ALL_ROLES, Role, Settings
 from bot.delivery import Delivery
 from bot.desk.fetch import Fetcher
 from bot.desk.gather import Gathering
@@ -37,7 +37,7 @@ from bot.dialogue.commands import commands
 from bot.engine import chosen
 from bot.engine.elsewhere import ElsewhereEngine
 from bot.errors import DatabaseError, SettingsError
-from bot.knowledge import Knowledge, speakable
+from bot.knowledge import Knowledge, Unasked, speakable
 from bot.model import Command
 from bot.operations.status import Insight, Status
 from bot.operations.watching import watching
@@ -81,6 +81,9 @@ async def build(
             "set FIRSTLINE_DATABASE_URL to a PostgreSQL, where any number of processes share the work."
         )
     catalogue = catalogue or speakable(settings.intents)
+    roles = settings.role_names if shared else ALL_ROLES
+    if classifier is None and "worker" not in roles:
+        classifier = Unasked()  # training one takes long, and nobody would ask it
     if classifier is None:
         knowledge = await asyncio.to_thread(Knowledge.trained, catalogue, settings)
     else:
@@ -102,6 +105,7 @@ async def build(
             clock,
             files or open_files(settings),
             shared=shared,
+            roles=roles,
         )
         stack.push_async_callback(asyncio.to_thread, application.watching.close)
         await stack.enter_async_context(application.engine.opened())
@@ -210,6 +214,7 @@ def _joined(
     files: Files,
     *,
     shared: bool,
+    roles: frozenset[Role],
 ) -> App:
     store = Store(database)
     places = places_of(settings, [adapter.name for adapter in adapters or ()])
@@ -256,7 +261,6 @@ def _joined(
     async def heed(session: Session, conversation_id: str) -> None:
         await engine.wake(session, TELL, conversation_id)
 
-    roles = settings.role_names if shared else ALL_ROLES
     handlers = {
         **({HANDLE: handle, CLOCK: ring, FETCH: fetch, TELL: tell} if "worker" in roles else {}),
         **({DELIVER: deliver} if "delivery" in roles else {}),
@@ -320,7 +324,7 @@ def _joined(
         by_name,
         status,
         told,
-        intake="intake" in roles,
+        roles=roles,
     )
 
 

@@ -5,6 +5,7 @@ It must not know when knowledge is loaded anew, nor who uses it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bot import nlu
 from bot.catalogue.catalogue import Catalogue
 from bot.catalogue.load import load, needed_texts
 from bot.config import Settings, shipped_intents
+from bot.model import Prediction
 from bot.ports import Classifier
 
 
@@ -37,6 +39,13 @@ class Knowledge:
             catalogue, encoder=settings.encoder, cache_dir=settings.data / "models", threads=settings.threads
         )
         return cls(catalogue, classifier)
+
+
+class Unasked:
+    """In the place of a classifier where a process understands no messages."""
+
+    def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
+        raise AssertionError(f"{len(texts)} messages in a process without the role of a worker")
 
 
 def speakable(folder: Path) -> Catalogue:

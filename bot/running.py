@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from bot import web
+from bot.config import ALL_ROLES, Role
 from bot.desk.receive import Receiver
 from bot.desk.staff import Desk
 from bot.desk.understand import Understanding
@@ -45,8 +46,8 @@ HEARTBEAT = 10.0
 class App:
     """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any.
 
-    ``status`` says how its parts stand. All adapters are there to render and to send with; ``intake`` says whether messages
-    are taken from them, too.
+    ``status`` says how its parts stand. All adapters are there to render and to send with; ``roles`` say whether messages are
+    taken from them, too.
     """
 
     store: Store
@@ -60,7 +61,7 @@ class App:
     adapters: dict[str, ChatAdapter] = field(default_factory=dict)
     status: Status = field(default_factory=Status)
     watching: Watching = field(default_factory=Watching)
-    intake: bool = True
+    roles: frozenset[Role] = ALL_ROLES
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -116,16 +117,22 @@ class App:
             reloads.add(task)
             task.add_done_callback(reloads.discard)
 
-        loop.add_signal_handler(signal.SIGHUP, reload)
-        log.info("started", adapters=sorted(self.adapters), catalogue=self.knowledge.in_force.version)
-        taken_from = tuple(self.adapters.values()) if self.intake else ()
+        loop.add_signal_handler(signal.SIGHUP, reload if "worker" in self.roles else lambda: None)
+        log.info(
+            "started",
+            roles=sorted(self.roles),
+            adapters=sorted(self.adapters),
+            catalogue=self.knowledge.in_force.version,
+        )
+        taken_from = tuple(self.adapters.values()) if "intake" in self.roles else ()
         self.status.intake.update({adapter.name: "has not begun" for adapter in taken_from})
         routes = web.offered(taken_from)
         listening = web.bound(*self.web) if routes else None
         async with self._told(), self.working(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._keep_running(adapter)) for adapter in taken_from]
             tasks.append(group.create_task(self.beat(heartbeat)))
-            tasks.append(group.create_task(self.knowledge.watch()))
+            if "worker" in self.roles:  # the others speak no texts but what was rendered, and a home tab
+                tasks.append(group.create_task(self.knowledge.watch()))
             if listening is not None:
                 tasks.append(group.create_task(web.serve(routes, listening)))
             try:

@@ -135,6 +135,19 @@ async def test_of_two_processes_one_runs_what_only_one_may_run(
             await until(lambda: len(first.sent) + len(second.sent) == 1)
 
 
+async def test_a_process_that_understands_nothing_trains_nothing_and_leaves_edited_intent_files_to_others(
+    shared: TestDatabase, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    settings = Settings(data=tmp_path, database_url=shared.url, roles="intake,delivery")
+    async with build(settings, adapters=[Watched()], catalogue=catalogue) as app:
+        running = asyncio.create_task(app.run(tmp_path / "heartbeat"))
+        await until((tmp_path / "heartbeat").exists)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert not (tmp_path / "models").exists()
+    assert not settings.standing.exists()
+
+
 async def test_on_an_embedded_database_a_part_of_the_work_is_refused_before_anything_begins(
     tmp_path: Path, catalogue: Catalogue
 ) -> None:
