@@ -106,6 +106,7 @@ class App:
 
         Raises SettingsError.
         """
+        heartbeat.parent.mkdir(parents=True, exist_ok=True)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGINT, signal.SIGTERM):

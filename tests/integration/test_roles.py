@@ -138,13 +138,14 @@ async def test_of_two_processes_one_runs_what_only_one_may_run(
 async def test_a_process_that_understands_nothing_trains_nothing_and_leaves_edited_intent_files_to_others(
     shared: TestDatabase, tmp_path: Path, catalogue: Catalogue
 ) -> None:
-    settings = Settings(data=tmp_path, database_url=shared.url, roles="intake,delivery")
+    folder = tmp_path / "data"
+    settings = Settings(data=folder, database_url=shared.url, roles="intake,delivery")
     async with build(settings, adapters=[Watched()], catalogue=catalogue) as app:
-        running = asyncio.create_task(app.run(tmp_path / "heartbeat"))
-        await until((tmp_path / "heartbeat").exists)
+        running = asyncio.create_task(app.run(settings.heartbeat))
+        await until(settings.heartbeat.exists)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    assert not (tmp_path / "models").exists()
+    assert not (folder / "models").exists()
     assert not settings.standing.exists()
 
 
