@@ -98,7 +98,7 @@ def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
         yield "customer", " · ".join(filter(None, (organisation.name, organisation.number, level)))
         yield "contract", view.contract.number if view.contract else plain(voice, "card.no_contract")
     if ticket.due_at is not None:
-        yield "due", voice.moment(_local(view, ticket.due_at))
+        yield "due", voice.moment(_local(view, voice, ticket.due_at))
     yield "reason", plain(voice, f"reason.{ticket.reason}")
     if view.understood is not None and view.understood.get("category"):
         topic = voice.catalogue.topics.get(str(view.understood.get("topic")))
@@ -118,7 +118,7 @@ def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
         yield "merged", ticket_key(ticket.merged_into)
     if ticket.rating is not None:
         yield "rating", " · ".join(filter(None, (f"{ticket.rating}/5", ticket.rating_words or "")))
-    yield "opened", voice.moment(_local(view, ticket.created_at))
+    yield "opened", voice.moment(_local(view, voice, ticket.created_at))
 
 
 def _marked(filed: Filed, voice: Voice) -> str:
@@ -129,6 +129,7 @@ def _marked(filed: Filed, voice: Voice) -> str:
     return f"{filed.name} [{filed.id}]" + (f" ({', '.join(words)})" if words else "")
 
 
-def _local(view: View, time: datetime) -> datetime:
-    hours = view.contract.hours if view.contract else None
+def _local(view: View, voice: Voice, time: datetime) -> datetime:
+    """In the zone of the contract's service hours, else of everybody's."""
+    hours = (view.contract.hours if view.contract else None) or voice.catalogue.agreement.hours
     return hours.local(time) if hours is not None else time

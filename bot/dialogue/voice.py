@@ -89,11 +89,11 @@ def unmarked(markdown: str) -> str:
     return markdown.replace("\\", "").replace("**", "")
 
 
+def quoted(text: str) -> str:
+    """``text`` as a block quote that shows it to the letter."""
+    return cited(escaped(text))
+
+
 def cited(markdown: str) -> str:
     """Markdown of ours as a block quote, with its markup."""
     return "\n".join(f"> {line}" if line.strip() else ">" for line in markdown.strip().splitlines())
-
-
-def quoted(text: str) -> str:
-    """``text`` as a block quote that shows it to the letter."""
-    return "\n".join(f"> {escaped(line)}" if line.strip() else ">" for line in text.strip().splitlines())

@@ -141,7 +141,7 @@ class Teller:
                 if alert in URGENT:
                     await self._said(pen, event, narrate.happened(event, voice))
             else:
-                await self._event(pen, view, event, voice)
+                await self._event(pen, view, event, events, voice)
             if event.kind == "staff_alert" and event.data.get("step") == SECOND_CHAT:
                 await self._second(session, event, voice)
         if not again:
@@ -152,10 +152,12 @@ class Teller:
 
     # --- one event -------------------------------------------------------------------------------------------
 
-    async def _event(self, pen: Pen, view: View, event: Event, voice: Voice) -> None:
+    async def _event(self, pen: Pen, view: View, event: Event, events: Sequence[Event], voice: Voice) -> None:
         match event.kind:
-            case "turn" if view.ticket.open or view.ticket.state is TicketState.RESOLVED:
+            case "turn" if view.ticket.state is not TicketState.CLOSED or _ends(event, events):
                 await self._turn(pen, event, voice)
+            case "turn":
+                pass  # another matter, in the same chat
             case "staff_replied" | "staff_noted":
                 await self._by_staff(pen, event, voice)
             case kind if kind in ABOUT_SENDING:
@@ -317,6 +319,11 @@ class Teller:
 
     def _card(self, view: View) -> Card:
         return staff_card(view, self.catalogue(), self.language)
+
+
+def _ends(turn: Event, events: Sequence[Event]) -> bool:
+    """Whether these are the words with which the ticket was closed, or rated: something about it has come of them."""
+    return any(event.kind != "turn" and event.correlation == turn.correlation for event in events)
 
 
 def _digest(card: Card) -> str:

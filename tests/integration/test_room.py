@@ -190,6 +190,21 @@ async def test_a_closed_ticket_closes_its_thread_and_reopens_it(house: House) ->
     assert (await house.ticket()).assignee == "Kim"
 
 
+async def test_the_words_that_close_a_ticket_are_heard_and_what_comes_after_is_not(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.says("/resolve")
+    await house.customer("Ja, gelöst", action="solved:1")
+    assert any("Ja, gelöst" in said for said in house.thread)
+    await house.customer("Wie wird eigentlich das Wetter?")
+    assert not any("Wetter" in said for said in house.thread)
+
+
+async def test_what_the_bot_has_answered_reads_as_the_customer_reads_it(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    assert "**HD-000001**" in house.thread[0]
+    assert "unterwegs" not in house.thread[0]
+
+
 async def test_a_menu_changes_as_one_goes_on_in_it(house: House) -> None:
     await house.customer("Der Drucker ist kaputt")
     await house.press("staff:menu:1")
