@@ -240,11 +240,12 @@ class Teller:
             await pen.say(text, f"file:{filed.id}", files=(filed.file,))
 
     async def _second(self, session: Session, event: Event, voice: Voice) -> None:
-        place, adapter = self.places.second, None
-        if place is not None:
-            adapter = self.adapters.get(place.adapter)
-        if place is None or adapter is None:
+        place = self.places.second
+        if place is None:
             return
+        adapter = self.adapters.get(place.adapter)
+        if adapter is None:
+            raise ElsewhereError(place.adapter)
         apart = ChatRef(place.adapter, place.chat_id, "alerts")
         conversation_id, _ = await session.conversations.next_seq(apart, self.clock())
         pen = Pen(session, self.engine, adapter, place, conversation_id, self.clock())
