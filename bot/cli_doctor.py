@@ -188,11 +188,14 @@ async def _slack(settings: Settings, channels: Sequence[str] = ()) -> AsyncItera
 
 async def _telegram(settings: Settings, groups: Sequence[str] = ()) -> AsyncIterator[Finding]:
     looks = adapters.doctor("telegram")
+    main, second = (_chat_of(each, "telegram") for each in (settings.staff_chat, settings.staff_second_chat))
     setup = looks.Setup(
         token=_value(settings.telegram_token),
         webhook=settings.telegram_mode == "webhook",
         called_at=f"{settings.public_url.rstrip('/')}/telegram" if settings.public_url else None,
-        groups=[*groups, *_staffed(settings, "telegram"), *await _bound(settings, "telegram")],
+        groups=[*groups, *second, *await _bound(settings, "telegram")],
+        staff=next(iter(main), None),
+        people=_people(settings, "telegram"),
         name=settings.telegram_bot_name,
         **({"base_url": f"{settings.telegram_api_url}/bot"} if settings.telegram_api_url else {}),
     )
@@ -256,8 +259,22 @@ async def _whatever_happens(findings: AsyncIterator[Finding]) -> AsyncIterator[F
 
 def _staffed(settings: Settings, adapter: str) -> Sequence[str]:
     """The chats of staff on this platform; what is wrong with the setting is told in its own section."""
-    written = (settings.staff_chat, settings.staff_second_chat)
-    return [chat for each in written if each for name, _, chat in (each.partition(":"),) if name == adapter and chat]
+    return [*_chat_of(settings.staff_chat, adapter), *_chat_of(settings.staff_second_chat, adapter)]
+
+
+def _chat_of(written: str | None, adapter: str) -> Sequence[str]:
+    name, _, chat = (written or "").partition(":")
+    return [chat] if name == adapter and chat else []
+
+
+def _people(settings: Settings, adapter: str) -> dict[str, str]:
+    """The names of those on the list of staff, by their ids there. Raises SettingsError."""
+    from bot.room.roster import read_roster
+
+    if settings.staff_file is None:
+        return {}
+    listed = read_roster(settings.staff_file).colleagues
+    return {each.accounts[adapter]: each.person.name for each in listed if adapter in each.accounts}
 
 
 async def _bound(settings: Settings, adapter: str) -> Sequence[str]:

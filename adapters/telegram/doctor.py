@@ -10,13 +10,15 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from adapters.telegram import staff_doctor
 from adapters.telegram.inbound import KINDS
 from bot.model import Finding
 
@@ -33,6 +35,7 @@ _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{30,}")
 class Setup:
     """``webhook``: Telegram is to call, at ``called_at``. ``groups`` are those that the bot should be in, by their numbers.
 
+    ``staff`` is the group with a topic for each ticket, ``people`` the names of those on the list of staff, by their numbers.
     ``name`` is the bot's @name that links are made with. ``transport`` is the way to ``called_at``, where it is a special one.
     """
 
@@ -40,6 +43,8 @@ class Setup:
     webhook: bool = False
     called_at: str | None = None
     groups: Sequence[str] = ()
+    staff: str | None = None
+    people: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
     base_url: str = "https://api.telegram.org/bot"
     clock: Callable[[], float] = time.time
@@ -94,6 +99,10 @@ async def diagnose(setup: Setup) -> AsyncIterator[Finding]:
             info = await _ask(http, setup, "getWebhookInfo")
             for finding in _called(setup, info.result) if setup.webhook else _fetching(info.result):
                 yield finding
+            if setup.staff is not None:
+                ask = partial(_ask, http, setup)
+                async for finding in staff_doctor.diagnose(ask, setup.staff, setup.people, me.result.get("id")):
+                    yield finding
             for group in setup.groups:
                 yield await _group(http, setup, group, me.result.get("id"))
         except httpx.HTTPError as error:

@@ -19,6 +19,7 @@ from bot.model import Finding
 from tests.adapters.platforms import Inbox, running, until
 from tests.adapters.telegram_platform import CalledTelegram, Telegram
 from tests.loopback.faults import Fault
+from tests.loopback.telegram_forum import FORUM
 
 
 class Internet(httpx.AsyncHTTPTransport):
@@ -178,6 +179,60 @@ async def test_a_group_that_nobody_knows_or_that_has_moved(telegram: Telegram) -
     said = wrong(await found(a_setup(telegram, groups=["-77", "-9"])))
     assert "does not know the group -77" in said[0]
     assert "is now -1009" in said[1]
+
+
+STAFF = str(FORUM)
+
+
+async def test_a_group_of_staff_in_which_all_is_well(telegram: Telegram) -> None:
+    telegram.server.groups.join(FORUM, 501)
+    findings = await found(a_setup(telegram, staff=STAFF, people={"501": "Kim Berger"}))
+    assert wrong(findings) == []
+    said = [finding.message for finding in findings]
+    assert any("can open a topic for each ticket" in message for message in said)
+    assert any("1 of 1 on the list" in message for message in said)
+
+
+@pytest.mark.parametrize(
+    ("bot", "message"),
+    [
+        ({"status": "member"}, "no administrator of Gruppe"),
+        ({"status": "left"}, "no administrator of Gruppe"),
+        ({"status": "administrator", "can_pin_messages": True}, "may not manage topics"),
+    ],
+)
+async def test_a_group_of_staff_in_which_the_bot_lacks_a_right(
+    telegram: Telegram, bot: dict[str, Any], message: str
+) -> None:
+    telegram.server.groups.bot[FORUM] = bot
+    [said] = wrong(await found(a_setup(telegram, staff=STAFF)))
+    assert message in said
+
+
+async def test_a_group_of_staff_in_which_cards_cannot_be_pinned_is_only_noted(telegram: Telegram) -> None:
+    telegram.server.groups.bot[FORUM]["can_pin_messages"] = False
+    findings = await found(a_setup(telegram, staff=STAFF))
+    assert wrong(findings) == []
+    assert any(f.level == "note" and "may not pin" in f.message for f in findings)
+
+
+async def test_a_group_of_staff_without_topics_or_that_has_moved_or_that_nobody_knows(telegram: Telegram) -> None:
+    telegram.server.groups.forums.discard(FORUM)
+    assert "has no topics" in wrong(await found(a_setup(telegram, staff=STAFF)))[0]
+    telegram.server.migrated[-9] = FORUM
+    assert f"is now {STAFF}" in wrong(await found(a_setup(telegram, staff="-9")))[0]
+    assert "does not know the group of staff -77" in wrong(await found(a_setup(telegram, staff="-77")))[0]
+
+
+async def test_who_of_staff_cannot_be_heard_and_ticks_that_cannot_be_shown(telegram: Telegram) -> None:
+    groups = telegram.server.groups
+    groups.join(FORUM, 501, "administrator", is_anonymous=True)
+    groups.join(FORUM, 502, "left")
+    groups.allowed[FORUM] = frozenset({"👌", "👎"})
+    said = wrong(await found(a_setup(telegram, staff=STAFF, people={"501": "Kim", "502": "Mira"})))
+    assert any("✍ 👀 are not allowed" in message for message in said)
+    assert any("Mira (502) is on the list of staff, but not in" in message for message in said)
+    assert any("writes anonymously" in message for message in said)
 
 
 def test_the_command_shows_findings_and_fails_where_there_is_an_error(

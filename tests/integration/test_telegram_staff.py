@@ -10,6 +10,7 @@ import pytest
 from bot.catalogue.catalogue import Catalogue
 from bot.model import Mode, TicketState
 from tests.conftest import TestDatabase
+from tests.integration.desk import until
 from tests.integration.telegram_house import House, a_house
 from tests.loopback.faults import Fault
 from tests.loopback.telegram import LoopbackTelegram
@@ -85,11 +86,10 @@ async def test_from_the_report_to_the_rating(house: House) -> None:
 async def test_files_go_both_ways_and_an_album_arrives_whole(house: House) -> None:
     topic = await taken(house)
     await house.ada.sends("fehler.log", b"ERROR 17", "Das steht da")
-    await house.settled()
-    line(house.kim.reads(topic), "Firstline: [fehler.log]")
+    await until(lambda: any("Firstline: [fehler.log]" in said for said in house.kim.reads(topic)), within=30)
     await house.kim.sends("a.pdf", b"%PDF-1.7 a", "So geht es:", topic, media_group_id="m")
     await house.kim.sends("b.pdf", b"%PDF-1.7 b", topic=topic, media_group_id="m")
-    await house.settled()
+    await until(lambda: any("Firstline: [b.pdf]" in said for said in house.ada.reads()), within=30)
     contents = [
         sent["file"]["content"] for (chat, _), sent in house.server.sent.items() if chat == 1 and "file" in sent
     ]

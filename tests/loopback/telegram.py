@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -52,6 +52,8 @@ class LoopbackTelegram:
     handed_out: list[int] = field(default_factory=list)
     polls_at_once: int = 0  # at most, of clients that were there
     faults: defaultdict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+    watch: Callable[[str, Mapping[str, Any], str], bool] = lambda method, params, stage: True
+    """Is told of each call, ``asked`` before it is done and ``done`` before it is answered; False: that does not happen."""
     latency: float = 0.0
     """Seconds between doing what a call asks for and answering it."""
     journal: Journal = field(default_factory=Journal)
@@ -141,7 +143,11 @@ class LoopbackTelegram:
             if request.match_info["token"] != self.token:
                 raise Refusal(401, "Unauthorized")
             with self._counted(request) if method == "getUpdates" else nullcontext():
+                if not self.watch(method, params, "asked"):
+                    return web.Response()
                 result = await self._do(method, checked(method, params))
+            if not self.watch(method, params, "done"):
+                return web.Response()
         except Refusal as refusal:
             self._note(method, params, fault, stored=False)
             body: dict[str, Any] = {"ok": False, "error_code": refusal.status, "description": refusal.description}
@@ -204,6 +210,8 @@ class LoopbackTelegram:
                 return self.groups.chat(self._chat(params["chat_id"]))
             case "getChatMember":
                 return self.groups.member(self._chat(params["chat_id"]), params["user_id"])
+            case "getChatAdministrators":
+                return self.groups.administrators(self._chat(params["chat_id"]))
             case "answerCallbackQuery":
                 return self._answer(params)
             case "createForumTopic" | "closeForumTopic" | "reopenForumTopic" | "setMessageReaction" | "pinChatMessage":

@@ -129,6 +129,11 @@ class Groups:
             raise Refusal(400, "Bad Request: PARTICIPANT_ID_INVALID")
         return {"user": {"id": person, "is_bot": False, "first_name": "?"}, **found}
 
+    def administrators(self, chat: int) -> list[dict[str, Any]]:
+        here = [person for where, person in self.people if where == chat]
+        found = [self.member(chat, person) for person in (BOT, *here)]
+        return [member for member in found if member["status"] in {"administrator", "creator"}]
+
     def chat(self, chat: int) -> dict[str, Any]:
         about: dict[str, Any] = {"id": chat, "type": "supergroup" if chat < 0 else "private", "title": "Gruppe"}
         if chat in self.forums:

@@ -88,6 +88,7 @@ METHODS: Mapping[str, Mapping[str, tuple[Kind, bool]]] = {
     "getWebhookInfo": {},
     "getChat": {"chat_id": ("chat", True)},
     "getChatMember": {"chat_id": ("chat", True), "user_id": ("integer", True)},
+    "getChatAdministrators": {"chat_id": ("chat", True), "return_bots": ("boolean", False)},
     "createForumTopic": {
         "chat_id": ("chat", True),
         "name": ("string", True),
