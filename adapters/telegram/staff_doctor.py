@@ -41,7 +41,7 @@ async def diagnose(ask: Ask, group: str, people: Mapping[str, str], me: object) 
             title = about.get("title") or group
         case _:
             remedy = f"Make the bot an administrator of that group; its number, which begins with -100, belongs into {_SETTING}."
-            yield _error(f"The bot does not know the group of staff {group} ({chat.said}).", remedy)
+            yield _error(f"The bot does not know the group {group}, in which staff are to work ({chat.said}).", remedy)
             return
     if kind != "supergroup" or not about.get("is_forum"):
         remedy = (

@@ -221,7 +221,7 @@ async def test_a_group_of_staff_without_topics_or_that_has_moved_or_that_nobody_
     assert "has no topics" in wrong(await found(a_setup(telegram, staff=STAFF)))[0]
     telegram.server.migrated[-9] = FORUM
     assert f"is now {STAFF}" in wrong(await found(a_setup(telegram, staff="-9")))[0]
-    assert "does not know the group of staff -77" in wrong(await found(a_setup(telegram, staff="-77")))[0]
+    assert "does not know the group -77, in which staff" in wrong(await found(a_setup(telegram, staff="-77")))[0]
 
 
 async def test_who_of_staff_cannot_be_heard_and_ticks_that_cannot_be_shown(telegram: Telegram) -> None:
