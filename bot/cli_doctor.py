@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -177,7 +177,9 @@ async def _slack(settings: Settings, channels: Sequence[str] = ()) -> AsyncItera
         signing_secret=_value(settings.slack_signing_secret),
         http=settings.slack_mode == "http",
         called_at=f"{settings.public_url.rstrip('/')}/slack/events" if settings.public_url else None,
-        channels=[*channels, *_staffed(settings, "slack"), *await _bound(settings, "slack")],
+        channels=[*channels, *await _bound(settings, "slack")],
+        staff=_staffed(settings, "slack"),
+        listed=_listed(settings, "slack"),
         config_token=_value(settings.slack_config_token),
         app_id=settings.slack_app_id,
         **({"base_url": settings.slack_api_url} if settings.slack_api_url else {}),
@@ -275,6 +277,18 @@ def _people(settings: Settings, adapter: str) -> dict[str, str]:
         return {}
     listed = read_roster(settings.staff_file).colleagues
     return {each.accounts[adapter]: each.person.name for each in listed if adapter in each.accounts}
+
+
+def _listed(settings: Settings, adapter: str) -> Mapping[str, str]:
+    """Who is on the list of staff, by their id on this platform; what is wrong with the list is told in its own section."""
+    from bot.room.roster import read_roster
+
+    try:
+        roster = read_roster(settings.staff_file) if settings.staff_file is not None else None
+    except SettingsError:
+        return {}
+    people = roster.colleagues if roster is not None else ()
+    return {c.accounts[adapter]: c.person.name for c in people if adapter in c.accounts}
 
 
 async def _bound(settings: Settings, adapter: str) -> Sequence[str]:

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack.doctor_staff import staff_channel
 from adapters.slack.elements import channel_of
 from adapters.slack.errors import error_code
 from adapters.slack.webhook import STALE
@@ -51,7 +52,8 @@ _ESSENTIAL = frozenset({"app_mentions:read", "chat:write", "im:history"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """``channels`` are those that the bot should be in. ``called_at`` is where Slack calls the bot, where it does.
+    """``channels`` are those that the bot should be in, ``staff`` those in which staff work; ``listed`` is who is of staff by the
+    list, id and name. ``called_at`` is where Slack calls the bot, where it does.
 
     With ``config_token`` and ``app_id`` the app's own settings can be read.
     """
@@ -62,6 +64,8 @@ class Setup:
     http: bool = False
     called_at: str | None = None
     channels: Sequence[str] = ()
+    staff: Sequence[str] = ()
+    listed: Mapping[str, str] = field(default_factory=dict)
     config_token: str | None = None
     app_id: str | None = None
     base_url: str = AsyncWebClient.BASE_URL
@@ -93,6 +97,9 @@ async def diagnose(setup: Setup) -> AsyncIterator[Finding]:
         yield await _socket(setup, client)
     for channel in setup.channels:
         yield await _channel(client, channel)
+    for channel in setup.staff:
+        async for finding in staff_channel(client, channel, setup.listed):
+            yield finding
     async for finding in _settings(setup, client):
         yield finding
 

@@ -102,9 +102,11 @@ def _written(event: Fields, message: Fields, delivery_id: str, me: Me) -> Inboun
     if not isinstance(thread, str):
         thread = None
     direct = event.get("channel_type") == "im" or channel.startswith("D")
-    addressed = direct or mentions(text, me) or (of_staff and _meant(text, message, me))
+    addressed = direct or mentions(text, me) or of_staff
     # In a thread where the bot has been spoken to people go on without naming it; in the open channel they talk to each other.
-    if user in {me.user, "USLACKBOT"} or not (addressed or of_staff or (thread and not _to_somebody_else(text))):
+    if user in {me.user, "USLACKBOT"} or not (addressed or (thread and not _to_somebody_else(text))):
+        return None
+    if of_staff and not _meant(text, message, me):
         return None
     edited = _edited(message)
     said = plain(text, me)
@@ -124,11 +126,11 @@ def _written(event: Fields, message: Fields, delivery_id: str, me: Me) -> Inboun
 
 
 def _meant(text: str, message: Fields, me: Me) -> bool:
-    """Whether what is written where staff sit is for the bot: a command, or in a thread that it has begun. The rest is their talk.
+    """Whether what is written where staff sit is for the bot, or in a thread that it has begun. The rest is talk of their own.
 
     Of a thread whose beginning has been deleted Slack says that its own bot wrote it.
     """
-    if text.lstrip().startswith(("!", "/")):
+    if mentions(text, me) or text.lstrip().startswith(("!", "/")):
         return True
     return "thread_ts" in message and message.get("parent_user_id", me.user) in (me.user, "USLACKBOT")
 

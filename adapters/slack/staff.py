@@ -6,7 +6,7 @@ All but the membership is pure. It must not know what can be done about a ticket
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from slack_sdk.errors import SlackApiError
@@ -88,19 +88,28 @@ async def is_member(client: AsyncWebClient, chat: ChatRef, person: Person) -> bo
     """
     if person.id.rpartition(":")[0] != chat.chat_id.rpartition(":")[0]:
         return False
-    user, cursor = channel_of(person.id), ""
+    user = channel_of(person.id)
+    async for member in members(client, chat.chat_id):
+        if member == user:
+            return True
+    return False
+
+
+async def members(client: AsyncWebClient, chat_id: str) -> AsyncIterator[str]:
+    """The ids of those who are in a channel, page by page. Raises DeliveryError."""
+    cursor = ""
     while True:
-        asked = {"channel": channel_of(chat.chat_id), "limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
+        asked = {"channel": channel_of(chat_id), "limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
         try:
             answer = await client.api_call("conversations.members", data=asked)
         except Exception as error:
             failure = translate(error)
             raise DeliveryError(f"Slack does not say who is a member: {failure}") from error
-        if user in (answer.get("members") or ()):
-            return True
+        for member in answer.get("members") or ():
+            yield str(member)
         cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
         if not cursor:
-            return False
+            return
 
 
 async def _reacted(client: AsyncWebClient, method: str, params: Mapping[str, object]) -> None:

@@ -71,8 +71,7 @@ class Obey:
     async def words(self, message: InboundMessage, files: Sequence[Filed]) -> Answer | None:
         """Plain words in a thread: a reply, a note, or a question back. Elsewhere staff talk among themselves."""
         if self.thread is None:
-            for_us = message.chat.thread_id is not None and not message.overheard
-            return Answer(self.voice.text("room.no_ticket")) if for_us else None
+            return Answer(self.voice.text("room.no_ticket")) if message.chat.thread_id else None
         number = self.thread.ticket
         adopted = await self._adopt(files, number)
         written = await self.desk.thread_message(

@@ -20,7 +20,7 @@ from bot.model import Finding
 from tests.adapters.platforms import Inbox, running
 from tests.adapters.slack_platform import Slack, SlackOverHttp
 from tests.loopback.faults import Fault
-from tests.loopback.slack import SCOPES, LoopbackSlack
+from tests.loopback.slack import SCOPES, TEAM, LoopbackSlack
 from tests.loopback.slack_http import SECRET
 from tests.loopback.slack_methods import METHODS
 
@@ -238,3 +238,43 @@ async def test_looking_leaves_no_database_behind(slack: Slack, settings: pytest.
     result = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "slack"])
     assert result.exit_code == 1
     assert list(tmp_path.rglob("*.db")) == []
+
+
+async def test_a_channel_of_staff_that_is_as_it_should_be(slack: Slack) -> None:
+    slack.server.channels.add("C0DESK")
+    slack.server.members["C0DESK"] = ["U7", "U8"]
+    slack.server.about["C0DESK"] = {"is_private": True, "name": "support"}
+    findings = await found(a_setup(slack.server, staff=["C0DESK"], listed={"U7": "Kim", f"{TEAM}:U8": "Mira"}))
+    assert wrong(findings) == wrong(findings, "warning") == []
+    assert "The bot is in the channel of staff #support, with 2 others." in [finding.message for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("about", "level", "message"),
+    [
+        ({"is_ext_shared": True}, "error", "shared with another organisation"),
+        ({"is_pending_ext_shared": True}, "error", "shared with another organisation"),
+        ({"is_org_shared": True}, "warning", "shared with other workspaces"),
+        ({"is_archived": True}, "error", "is archived"),
+        ({"is_member": False}, "error", "The bot is not in the channel of staff"),
+        ({"is_private": False}, "note", "is public"),
+    ],
+)
+async def test_what_is_wrong_with_a_channel_of_staff_is_named(
+    slack: Slack, about: dict[str, Any], level: str, message: str
+) -> None:
+    slack.server.channels.add("C0DESK")
+    slack.server.members["C0DESK"] = ["U7"]
+    slack.server.about["C0DESK"] = {"is_private": True} | about
+    findings = await found(a_setup(slack.server, staff=["C0DESK"]))
+    assert any(message in each for each in wrong(findings, level))
+
+
+async def test_staff_who_are_not_there_and_a_channel_that_is_not_are_named(slack: Slack) -> None:
+    slack.server.channels.add("C0DESK")
+    findings = await found(a_setup(slack.server, staff=["C0DESK", "C404"], listed={"U7": "Kim"}))
+    assert [m for m in wrong(findings, "warning") if "scope" not in m] == [
+        "Kim is on the list of staff, but not in #hilfe.",
+        "Nobody but the bot is in #hilfe.",
+    ]
+    assert any("C404 cannot be seen" in message for message in wrong(findings))

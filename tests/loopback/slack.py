@@ -73,8 +73,11 @@ class LoopbackSlack:
     left: set[str] = field(default_factory=set)  # channels that the app is no member of
     members: dict[str, list[str]] = field(default_factory=dict)  # channel -> users, the app left out
     about: dict[str, dict[str, Any]] = field(default_factory=dict)  # channel -> what conversations.info tells besides
-    said: set[tuple[str, str]] = field(default_factory=set)  # (channel, ts) of what people have written
+    written: dict[tuple[str, str], dict[str, Any]] = field(
+        default_factory=dict
+    )  # (channel, ts) -> what people have said
     reactions: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (channel, ts) -> ours, in their order
+    triggers: set[str] = field(default_factory=set)  # given out with presses and not used yet
     gravestones: set[tuple[str, str]] = field(default_factory=set)  # of roots that had answers
     ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
     patience: float = 1.0  # by which factor that grows with each attempt, up to LONGEST_PATIENCE
@@ -120,15 +123,26 @@ class LoopbackSlack:
     def _remember(self, payload: Any) -> None:
         """What people have written is there, so that it can be reacted to."""
         match payload:
-            case {"event": {"type": "message" | "app_mention", "channel": str(channel), "ts": str(ts), **more}} if (
-                "subtype" not in more or more["subtype"] == "file_share"
-            ):
-                self.said.add((channel, ts))
+            case {
+                "event": {"type": "message" | "app_mention", "channel": str(channel), "ts": str(ts), **more} as event
+            } if "subtype" not in more or more["subtype"] == "file_share":
+                self.written[channel, ts] = event
+            case {"event": {"subtype": "message_changed", "channel": str(channel), "message": {"ts": str(ts)} as now}}:
+                self.written[channel, ts] = now
+
+    @property
+    def delivering(self) -> bool:
+        """Whether something is still to be acknowledged."""
+        return bool(self._deliveries)
 
     async def settle(self) -> None:
         """Wait until everything pushed is acknowledged or given up."""
         while self._deliveries:
             await asyncio.gather(*self._deliveries)
+
+    def ts(self) -> str:
+        """One for a new message, later than all before."""
+        return f"1700000000.{next(self._count):06d}"
 
     def delete(self, channel: str, ts: str) -> dict[str, Any]:
         """Somebody deletes a message of the app's; the event that tells of it. With answers below it, a gravestone is left."""
@@ -294,11 +308,13 @@ class LoopbackSlack:
             case "apps.manifest.export":
                 return {"manifest": self.manifest}
             case "chat.postMessage":
-                return self._store(params, f"1700000000.{next(self._count):06d}", 40_000)
+                return self._store(params, self.ts(), 40_000)
             case _:
-                if (params["channel"], params["ts"]) not in self.sent:
+                before = self.sent.get((params["channel"], params["ts"]))
+                if before is None:
                     raise Refusal("message_not_found")
-                return self._store(params, params["ts"], 4_000)
+                below = {"thread_ts": before["thread_ts"]} if "thread_ts" in before else {}
+                return self._store({**params, **below}, params["ts"], 4_000)
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         self.calls.append(("upload", {}))
@@ -323,7 +339,7 @@ class LoopbackSlack:
                 raise Refusal("file_not_found")
         for index, file in enumerate(params["files"]):
             comment = params.get("initial_comment", "") if index == 0 else ""
-            where = {"channel": channel, "thread_ts": params.get("thread_ts"), "comment": comment}
+            where = {"channel": channel, "thread_ts": params.get("thread_ts"), "comment": comment, "ts": self.ts()}
             self.shared.append(self._uploads.pop(file["id"]) | where)
         return {"files": [{"id": file["id"], "title": file.get("title", "")} for file in params["files"]]}
 
@@ -361,7 +377,7 @@ class LoopbackSlack:
             raise Refusal("bad_timestamp")
         if params["name"] not in EMOJI:
             raise Refusal("invalid_name")
-        if item not in self.said and item not in self.sent:
+        if item not in self.written and item not in self.sent:
             raise Refusal("message_not_found")
         shown = self.reactions.setdefault(item, [])
         if add and params["name"] in shown:
