@@ -38,11 +38,12 @@ from bot.engine import chosen
 from bot.engine.elsewhere import ElsewhereEngine
 from bot.errors import DatabaseError, SettingsError
 from bot.knowledge import Knowledge, Unasked, speakable
-from bot.model import Command
+from bot.model import Command, Form, InboundMessage
 from bot.operations.status import Insight, Status
 from bot.operations.watching import watching
-from bot.ports import ChatAdapter, Classifier, Clock, Files, Home
+from bot.ports import ChatAdapter, Classifier, Clock, Files, Forms, Home
 from bot.reload import KnowledgeBase
+from bot.room.forms import Forms as RoomForms
 from bot.room.listen import Room
 from bot.room.places import Places, Roster, place
 from bot.room.roster import read_roster
@@ -217,12 +218,16 @@ def _joined(
     roles: frozenset[Role],
 ) -> App:
     store = Store(database)
+
+    async def form(message: InboundMessage) -> Form | None:
+        return await forms(message)
+
     places = places_of(settings, [adapter.name for adapter in adapters or ()])
     if adapters is None:
         offered = commands(knowledge.in_force.catalogue, settings.default_language)
         home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
         adapters = [
-            *(_adapter(name, settings, files, home, offered, places.of(name)) for name in settings.adapter_names),
+            *(_adapter(name, settings, files, home, offered, places.of(name), form) for name in settings.adapter_names),
             *mail(settings),
         ]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
@@ -277,6 +282,7 @@ def _joined(
         watch,
     )
     room = Room(store, engine, by_name, desk, in_force, clock, places, settings.staff_language)
+    forms = RoomForms(room, in_force, settings.staff_language)
     teller = Teller(store, engine, by_name, in_force, clock, places, settings.staff_language)
     if places.main is not None:
         store.heed = heed
@@ -365,6 +371,7 @@ def _adapter(
     home: Home,
     offered: Sequence[Command] = (),
     staff: Sequence[str] = (),
+    form: Forms | None = None,
 ) -> ChatAdapter:
     make = adapters_registry.load(name)
     match name:
@@ -388,6 +395,7 @@ def _adapter(
                 signing_secret=_needed(settings.slack_signing_secret, "slack_signing_secret") if called else None,
                 home=home,
                 staff=staff,
+                form=form,
                 base_url=settings.slack_api_url,
             )
         case "terminal" | "mail":

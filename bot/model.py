@@ -174,6 +174,36 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One thing to fill in: a choice where there are ``choices``, else a text; ``value`` is what stands there at first.
+
+    Filled in it comes back as an InboundMessage of its own: a choice as ``action``, a colon and the value, a text as ``action``
+    with the text; what is unchanged does not come, unless ``always``.
+    """
+
+    action: str
+    label: str
+    value: str = ""
+    choices: tuple[Choice, ...] = ()
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Something to fill in, shown to whoever has pressed a button; all texts are plain. ``submit`` is the label of its button."""
+
+    title: str
+    submit: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a platform takes: characters in one text, buttons on one message, seconds between two sends in one chat."""
 

@@ -13,6 +13,7 @@ from bot.model import (
     Attachment,
     Card,
     ChatRef,
+    Form,
     InboundMessage,
     Limits,
     Mark,
@@ -40,6 +41,13 @@ Home = Callable[[ChatRef, Person], Awaitable[Page]]
 """What somebody finds in the place of their own that a platform has for them; the chat is their direct one with the bot.
 
 Raises FirstlineError.
+"""
+
+
+Forms = Callable[[InboundMessage], Awaitable[Form | None]]
+"""The form that is to be shown at once to whoever has pressed a button; the press itself is then not handed over. None: it is.
+
+A platform without forms never asks. Never fails.
 """
 
 

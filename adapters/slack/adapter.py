@@ -22,6 +22,7 @@ from adapters.slack.courtesies import Courtesies
 from adapters.slack.elements import Me, channel_of
 from adapters.slack.errors import BAD_TOKEN, error_code, translate
 from adapters.slack.files import download, upload
+from adapters.slack.forms import Forms
 from adapters.slack.intake import Intake
 from adapters.slack.outbound import BUTTON_LIMIT, SECTION_LIMIT, UPLOAD, render
 from adapters.slack.people import People
@@ -30,6 +31,7 @@ from adapters.slack.webhook import Webhook
 from bot.errors import DeliveryError, SettingsError
 from bot.model import Attachment, Card, ChatRef, Limits, Mark, OutboundMessage, Part, Person
 from bot.ports import Files, Home, Receive
+from bot.ports import Forms as FormOf
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -51,10 +53,10 @@ class SlackLimits(Limits):
 class SlackAdapter:
     """One app in one workspace, reached through a socket with ``app_token``, or over the web with ``signing_secret``.
 
-    ``staff`` are the ids of the channels in which staff sit, and in which each ticket is a thread.
-    ``home`` gives what the home tab shows, ``path`` is where Slack calls. ``timeout`` is how long a call may take, ``pause`` the
-    first pause after a failure, ``ping`` the time between two signs of life of the socket and ``patience`` how long it may stay
-    dead before it is replaced, all in seconds. ``files`` holds what is to be sent.
+    ``staff`` are the ids of the channels in which staff sit, and in which each ticket is a thread; ``form`` gives the form that is
+    opened when a button of theirs is pressed. ``home`` gives what the home tab shows, ``path`` is where Slack calls. ``timeout`` is
+    how long a call may take, ``pause`` the first pause after a failure, ``ping`` the time between two signs of life of the socket
+    and ``patience`` how long it may stay dead before it is replaced, all in seconds. ``files`` holds what is to be sent.
     """
 
     name = "slack"
@@ -69,6 +71,7 @@ class SlackAdapter:
         signing_secret: str | None = None,
         home: Home | None = None,
         staff: Sequence[str] = (),
+        form: FormOf | None = None,
         path: str = "/slack/events",
         base_url: str | None = None,
         timeout: float = 20.0,
@@ -86,7 +89,7 @@ class SlackAdapter:
         waiting = [AsyncRateLimitErrorRetryHandler(max_retry_count=2)]
         self._lifecycle = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[*waiting])  # type: ignore[arg-type] # the SDK says int, aiohttp takes both
         self._outgoing = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[])  # type: ignore[arg-type] # as above
-        self._app_token, self._home, self._path = app_token, home, path
+        self._app_token, self._home, self._form, self._path = app_token, home, form, path
         self._files, self._staff = files, frozenset(map(channel_of, staff))
         self._webhook = Webhook(signing_secret) if signing_secret else None
         self._pause, self._ping, self._patience = pause, ping, patience
@@ -95,7 +98,7 @@ class SlackAdapter:
         """Stay reachable until cancelled. Raises SettingsError when Slack does not accept a token."""
         me = await self._insist(self._me)
         people, courtesies = People(self._lifecycle, me), Courtesies(self._lifecycle, me, self._home)
-        intake = Intake(me, receive, people, courtesies)
+        intake = Intake(me, receive, people, courtesies, Forms(self._outgoing, me, self._form))
         if self._webhook is not None:
             async with _opened(intake):
                 self._webhook.app = app(self._lifecycle, intake.take)

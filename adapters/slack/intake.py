@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from adapters.slack.courtesies import Courtesies
 from adapters.slack.elements import Fields, Me, UnreadableError, channel_of
+from adapters.slack.forms import Forms
 from adapters.slack.inbound import to_inbound
+from adapters.slack.interactions import submitted
 from adapters.slack.people import People
 from bot.errors import FirstlineError
 from bot.model import InboundMessage
@@ -32,9 +34,15 @@ class Intake:
     """Hands over one message at a time: payloads are worked on side by side, and would overtake each other."""
 
     def __init__(
-        self, me: Me, receive: Receive, people: People, courtesies: Courtesies, clock: Callable[[], datetime] = now
+        self,
+        me: Me,
+        receive: Receive,
+        people: People,
+        courtesies: Courtesies,
+        forms: Forms,
+        clock: Callable[[], datetime] = now,
     ) -> None:
-        self._me, self._receive = me, receive
+        self._me, self._receive, self._forms = me, receive, forms
         self._people, self._courtesies, self._clock = people, courtesies, clock
         self._turn = asyncio.Lock()  # lets the waiting in first come, first served
         self._open = False
@@ -47,22 +55,31 @@ class Intake:
 
         Raises FirstlineError when Slack must deliver it again.
         """
+        if self._open and await self._forms.opened(payload):
+            return None
         async with self._turn:
             if not self._open:
                 raise FirstlineError("The adapter is shutting down.")
             try:
-                message = to_inbound(payload, self._me, self._clock())
+                messages = self._messages(payload)
             except Exception as error:  # whatever it is: it would be the same the next time
                 reason = error if isinstance(error, UnreadableError) else type(error).__name__
                 log.warning("event %s was skipped, it cannot be read: %s", payload.get("event_id"), reason)
                 return None
-            if message is None:
+            if not messages:
                 log.debug("event %s of type %s is not for the bot", payload.get("event_id"), payload.get("type"))
-            else:
-                message = await self._people.known(message)
+            messages = [await self._people.known(message) for message in messages]
+            for message in messages:
                 await self._receive(message)
-        self._courtesies.follow(payload, message)
-        return self._answer(payload, message)
+        first = next(iter(messages), None)
+        self._courtesies.follow(payload, first)
+        return self._answer(payload, first)
+
+    def _messages(self, payload: Fields) -> Sequence[InboundMessage]:
+        if payload.get("type") == "view_submission":
+            return submitted(payload, self._me, self._clock())
+        message = to_inbound(payload, self._me, self._clock())
+        return () if message is None else (message,)
 
     async def shut(self) -> None:
         """Take nothing more, and wait for what is being taken."""

@@ -1,4 +1,4 @@
-"""From a pressed button or a slash command to an inbound message. Pure.
+"""From a pressed button, a form or a slash command to an inbound message. Pure.
 
 It must not know what the keys of buttons mean. The answer to what was done outside a conversation goes to whoever did it: such a
 message has the person in the place of the channel, because only Slack knows the channel of the two.
@@ -6,13 +6,15 @@ message has the person in the place of the channel, because only Slack knows the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from html import unescape
 from types import MappingProxyType
 
+from adapters.slack import views
 from adapters.slack.elements import Fields, Me, UnreadableError, chat_of, person_of, plain, time_of
-from bot.model import InboundMessage, Person
+from bot.model import ChatRef, InboundMessage, Person
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -88,3 +90,49 @@ def command(payload: Fields, me: Me, now: datetime) -> InboundMessage:
         sent_at=now,
         action=None if of_staff else COMMANDS.get(" ".join(said.casefold().split())),
     )
+
+
+def submitted(payload: Fields, me: Me, now: datetime) -> tuple[InboundMessage, ...]:
+    """What has been filled into a form of ours, a message for each thing; none for another's. Raises UnreadableError.
+
+    Whoever sends the same form twice has sent it once. Slack does not say when.
+    """
+    match payload:
+        case {"user": {"id": str(user)} as person, "view": {"callback_id": views.FORM, "id": str(view_id)} as view}:
+            pass
+        case {"view": {"callback_id": str(other)}} if other != views.FORM:
+            return ()
+        case _:
+            raise UnreadableError("user or view is missing")
+    try:
+        about, values = json.loads(view["private_metadata"]), view["state"]["values"]
+        chat = ChatRef("slack", str(about["chat"]), about["thread"])
+        fields = [(str(action), str(before), bool(always)) for action, before, always in about["fields"]]
+        filled = [_filled(values.get(str(number), {}).get(views.VALUE)) for number in range(len(fields))]
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UnreadableError("the view is not as it was made") from error
+    sender = person_of(user, {"team": person.get("team_id")}, me)
+    return tuple(
+        InboundMessage(
+            chat=chat,
+            message_id=f"form:{view_id}:{number}",
+            delivery_id=str(payload.get("trigger_id", "")),
+            sender=sender,
+            text=text,
+            sent_at=now,
+            action=f"{action}:{value}" if value else action,
+        )
+        for number, ((action, before, always), (value, text)) in enumerate(zip(fields, filled, strict=True))
+        if always or (value or text) not in ("", before)
+    )
+
+
+def _filled(state: object) -> tuple[str, str]:
+    """The value that was chosen, and the text that was written or stands for it."""
+    match state:
+        case {"selected_option": {"value": str(value), "text": {"text": str(label)}}}:
+            return value, unescape(label)
+        case {"value": str(text)}:
+            return "", text.strip()
+        case _:
+            return "", ""

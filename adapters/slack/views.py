@@ -1,19 +1,26 @@
-"""What is shown beside messages: the home tab, and a message of which a button has been pressed. Pure.
+"""What is shown beside messages: the home tab, a form, and a message of which a button has been pressed. Pure.
 
 It must not know how a call is made.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from html import unescape
 
 from adapters.markup import parse, split
 from adapters.slack.elements import Fields
 from adapters.slack.outbound import SECTION_LIMIT, actions, escape, mrkdwn, section
-from bot.model import Page
+from bot.model import ChatRef, Form, FormField, Page
 
 VIEW_BLOCKS = 100
+FORM = "firstline_form"
+VALUE = "value"
+TITLE_LIMIT = 24
+OPTIONS_LIMIT = 100
+OPTION_LIMIT = 75
+TEXT_LIMIT = 3000
 
 
 def home(page: Page) -> dict[str, object]:
@@ -24,6 +31,46 @@ def home(page: Page) -> dict[str, object]:
     if len(texts) > room:
         texts = [*texts[: room - 1], "…"]
     return {"type": "home", "blocks": [*map(section, texts), *buttons]}
+
+
+def form(form: Form, chat: ChatRef) -> dict[str, object]:
+    """The view of a form about what is in ``chat``; where it belongs and what stood in it comes back with it."""
+    about = {
+        "chat": chat.chat_id,
+        "thread": chat.thread_id,
+        "fields": [[field.action, field.value, field.always] for field in form.fields],
+    }
+    view: dict[str, object] = {
+        "type": "modal",
+        "callback_id": FORM,
+        "private_metadata": json.dumps(about),
+        "title": _plain(form.title, TITLE_LIMIT),
+        "submit": _plain(form.submit, TITLE_LIMIT),
+        "blocks": [_input(number, field) for number, field in enumerate(form.fields)],
+    }
+    return view
+
+
+def _input(number: int, field: FormField) -> dict[str, object]:
+    element: dict[str, object]
+    if field.choices:
+        options = {
+            c.value: {"text": _plain(c.label, OPTION_LIMIT), "value": c.value} for c in field.choices[:OPTIONS_LIMIT]
+        }
+        element = {"type": "static_select", "options": list(options.values())}
+        if field.value in options:
+            element["initial_option"] = options[field.value]
+    else:
+        element = {"type": "plain_text_input", "multiline": True, "max_length": TEXT_LIMIT}
+        if field.value:
+            element["initial_value"] = field.value
+    label = _plain(field.label, SECTION_LIMIT)
+    element["action_id"] = VALUE
+    return {"type": "input", "block_id": str(number), "optional": True, "label": label, "element": element}
+
+
+def _plain(text: str, limit: int) -> dict[str, object]:
+    return {"type": "plain_text", "text": text if len(text) <= limit else text[: limit - 1] + "…", "emoji": True}
 
 
 def chosen(message: Fields, action: Fields) -> dict[str, object] | None:

@@ -67,7 +67,7 @@ class Room:
         try:
             if await self._cleared_away(received):
                 return timedelta()
-            staff = await self._staff(conversation.chat, received.message.sender)
+            staff = await self.member(conversation.chat, received.message.sender)
             if staff is None:
                 return await self._refuse(conversation, received)
             if (wait := await self._files_to_come(received)) is not None:
@@ -99,7 +99,7 @@ class Room:
 
     # --- who may ----------------------------------------------------------------------------------------------
 
-    async def _staff(self, chat: ChatRef, sender: Person) -> Person | None:
+    async def member(self, chat: ChatRef, sender: Person) -> Person | None:
         """The member of staff who has written, None for anybody else. Raises DeliveryError when that cannot be said just now."""
         if self.places.roster:
             return self.places.roster.find(chat.adapter, sender.id)
@@ -191,7 +191,7 @@ class Room:
         message = received.message
         files = await session.attachments.of_message(received.id)
         if message.action is not None:
-            order = orders.pressed(message.action)
+            order = orders.pressed(message.action, message.text)
             return await obey(order, message) if order is not None else None
         if message.deletion_of is not None:
             return await obey.deleted(message, message.deletion_of)

@@ -168,26 +168,22 @@ class Obey:
 
     def _done(self, message: InboundMessage) -> Answer | None:
         """The menu has served its purpose; what was done is told in the thread anyway."""
-        return Answer(self.voice.text("menu.done"), instead=True) if message.action is not None else None
+        from_a_menu = message.action is not None and message.reply_to is not None
+        return Answer(self.voice.text("menu.done"), instead=True) if from_a_menu else None
 
     async def _menu(self, number: int, section: str, *, instead: bool = False) -> Answer:
         ticket = await self.session.tickets.get(number)
         if ticket is None:
             raise TicketError(f"There is no ticket {ticket_key(number)}.")
-        shown = menu(ticket, section, self.voice, await self._colleagues(), self.desk.canned())
+        shown = menu(ticket, section, self.voice, await colleagues(self.desk, self.places), self.desk.canned())
         return Answer(shown.text, shown.buttons, instead=instead)
-
-    async def _colleagues(self) -> tuple[Person, ...]:
-        if self.places.roster:
-            return tuple(c.person for c in self.places.roster.colleagues)
-        return tuple(member.person for member in await self.desk.colleagues())
 
     async def _somebody(self, words: str) -> Person | None:
         """A colleague by id, by name or by the beginning of a name that only one has; ``me`` is whoever speaks."""
         wanted = words.strip().removeprefix("@").casefold()
         if wanted in ("me", "mich", "mir"):
             return self.staff
-        people = await self._colleagues()
+        people = await colleagues(self.desk, self.places)
         exact = [p for p in people if wanted in (p.id.casefold(), p.name.casefold())]
         found = exact or [p for p in people if wanted and p.name.casefold().startswith(wanted)]
         return found[0] if len(found) == 1 else None
@@ -250,3 +246,10 @@ class Obey:
             for row in rows[-LONGEST_LIST:]
         ]
         return "\n".join([self.voice.text("room.open_tickets", count=str(len(rows))), "", *lines])
+
+
+async def colleagues(desk: Desk, places: Places) -> tuple[Person, ...]:
+    """Those to whom a ticket can be assigned: the list of staff, else whoever has acted."""
+    if places.roster:
+        return tuple(c.person for c in places.roster.colleagues)
+    return tuple(member.person for member in await desk.colleagues())

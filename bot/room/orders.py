@@ -74,6 +74,8 @@ _PRIORITIES = {
     "urgent": Priority.HIGH,
 }
 _COMMAND = re.compile(r"\s*[/!]([^\W\d_][\w-]*|\?)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
+WRITTEN = "="
+"""At the end of an action: its words are the text of the message, for they may be long, and are not to stand in any log."""
 _ACTION = re.compile(r"staff:([a-z_]+):([^:]+)(?::(.+))?")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
@@ -94,12 +96,13 @@ class Unknown:
     word: str
 
 
-def pressed(action: str) -> Order | None:
-    """The order behind a button; None when it is none of staff's."""
+def pressed(action: str, text: str = "") -> Order | None:
+    """The order behind a button or a field of a form, into which ``text`` was written; None when it is none of staff's."""
     match = _ACTION.fullmatch(action)
     if match is None or match[1] not in _WORDS.keys() | {"as_reply", "as_note"}:
         return None
-    return Order(match[1], match[2], match[3] or "")  # type: ignore[arg-type]  # it is one of the verbs
+    words = text.strip() if match[3] == WRITTEN else match[3] or ""
+    return Order(match[1], match[2], words)  # type: ignore[arg-type]  # it is one of the verbs
 
 
 def typed(text: str) -> Order | Unknown | None:

@@ -77,7 +77,9 @@ class LoopbackSlack:
         default_factory=dict
     )  # (channel, ts) -> what people have said
     reactions: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (channel, ts) -> ours, in their order
-    triggers: set[str] = field(default_factory=set)  # given out with presses and not used yet
+    triggers: set[str] = field(default_factory=set)  # given out with presses
+    exchanged: set[str] = field(default_factory=set)  # used up
+    views: dict[str, dict[str, Any]] = field(default_factory=dict)  # trigger -> the form that it has opened
     gravestones: set[tuple[str, str]] = field(default_factory=set)  # of roots that had answers
     ack_within: float = 0.15  # Slack gives 3 s, and tries again at once, after a minute and after five
     patience: float = 1.0  # by which factor that grows with each attempt, up to LONGEST_PATIENCE
@@ -305,6 +307,8 @@ class LoopbackSlack:
                 check_view(params["view"])
                 self.homes[params["user_id"]] = params["view"]
                 return {"view": {"id": "V1", "hash": "1.2", **params["view"]}}
+            case "views.open":
+                return self._open_view(params)
             case "apps.manifest.export":
                 return {"manifest": self.manifest}
             case "chat.postMessage":
@@ -361,6 +365,18 @@ class LoopbackSlack:
             if where == channel and message.get("thread_ts") == thread
         ]
         return {"messages": found if thread else found[::-1], "response_metadata": {"next_cursor": ""}}
+
+    def _open_view(self, params: dict[str, Any]) -> dict[str, Any]:
+        trigger = params["trigger_id"]
+        if trigger in self.exchanged:
+            raise Refusal("exchanged_trigger_id")
+        if trigger not in self.triggers:
+            raise Refusal("expired_trigger_id")
+        check_view(params["view"])
+        self.exchanged.add(trigger)
+        view = {"id": f"V{next(self._count)}", **params["view"]}
+        self.views[trigger] = view
+        return {"view": view}
 
     def _members(self, params: dict[str, Any]) -> dict[str, Any]:
         """One at a time, whatever is asked for, as Slack may give fewer than that."""

@@ -69,6 +69,60 @@ def check_view(view: Any) -> None:
     match view:
         case {"type": "home", "blocks": [*blocks], **rest} if not rest:
             check_blocks(blocks, most=100)
+        case {
+            "type": "modal",
+            "callback_id": str(name),
+            "private_metadata": str(about),
+            "title": title,
+            "submit": submit,
+            "blocks": [_, *_] as blocks,
+            **rest,
+        } if not rest and len(blocks) <= 100 and 0 < len(name) <= 255 and len(about) <= 3000:
+            _check_plain(title, 24)
+            _check_plain(submit, 24)
+            for block in blocks:
+                _check_input(block)
+            if len({block["block_id"] for block in blocks}) < len(blocks):
+                raise Refusal("invalid_arguments")
+        case _:
+            raise Refusal("invalid_arguments")
+
+
+def _check_input(block: Any) -> None:
+    match block:
+        case {
+            "type": "input",
+            "block_id": str(key),
+            "optional": bool(),
+            "label": label,
+            "element": {} as element,
+            **rest,
+        } if not rest and 0 < len(key) <= 255:
+            _check_plain(label, 2000)
+        case _:
+            raise Refusal("invalid_arguments")
+    match element:
+        case {"type": "static_select", "action_id": str(), "options": [_, *_] as options, **more} if (
+            set(more) <= {"initial_option"} and len(options) <= 100
+        ):
+            for option in options:
+                _check_plain(option["text"], 75)
+                if set(option) != {"text", "value"} or not 0 < len(option["value"]) <= 150:
+                    raise Refusal("invalid_arguments")
+            if more.get("initial_option", options[0]) not in options:
+                raise Refusal("invalid_arguments")
+        case {"type": "plain_text_input", "action_id": str(), "multiline": bool(), "max_length": int(most), **more} if (
+            set(more) <= {"initial_value"} and 0 < most <= 3000 and len(more.get("initial_value", "")) <= most
+        ):
+            pass
+        case _:
+            raise Refusal("invalid_arguments")
+
+
+def _check_plain(text: Any, most: int) -> None:
+    match text:
+        case {"type": "plain_text", "text": str(said), "emoji": bool(), **rest} if not rest and 0 < len(said) <= most:
+            return
         case _:
             raise Refusal("invalid_arguments")
 

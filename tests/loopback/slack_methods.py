@@ -79,6 +79,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "reactions.remove": Method(_REACTION, scopes=frozenset({"reactions:write"})),
         "users.info": Method({"user": (str, True)}, json=False, scopes=frozenset({"users:read"})),
         "views.publish": Method({"user_id": (str, True), "view": (dict, True), "hash": (str, False)}),
+        "views.open": Method({"trigger_id": (str, True), "view": (dict, True)}),
         "files.getUploadURLExternal": Method(
             {"filename": (str, True), "length": (int, True), "alt_txt": (str, False)},
             json=False,

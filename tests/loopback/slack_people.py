@@ -88,6 +88,32 @@ class Human:
         )
         return trigger
 
+    async def fills_in(self, trigger: str, **values: str) -> dict[str, Any]:
+        """Send off the form that a press has opened, with ``values`` by the end of each label; what was sent."""
+        view = self.server.views[trigger]
+        state: dict[str, Any] = {}
+        for block in view["blocks"]:
+            element = block["element"]
+            given = next((text for name, text in values.items() if name in block["label"]["text"]), None)
+            if element["type"] == "static_select":
+                options = {option["text"]["text"]: option for option in element["options"]}
+                chosen = element.get("initial_option") if given is None else options[given]
+                filled = {"type": "static_select", "selected_option": chosen}
+            else:
+                filled = {"type": "plain_text_input", "value": given}
+            state[block["block_id"]] = {element["action_id"]: filled}
+        payload = {
+            "type": "view_submission",
+            "team": {"id": TEAM, "domain": "loopback"},
+            "user": {"id": self.id, "username": self.name.lower(), "name": self.name.lower(), "team_id": TEAM},
+            "api_app_id": "A1",
+            "trigger_id": f"{next(_keys)}.{next(_keys)}.submit",
+            "view": {**view, "team_id": TEAM, "state": {"values": state}, "hash": "1.2"},
+            "response_urls": [],
+        }
+        self.server.push(payload, kind="interactive")
+        return payload
+
     def reads(self, topic: str | None = None) -> list[str]:
         return reading(self.server, self.chat, topic)
 
