@@ -53,6 +53,10 @@ class Pen:
         named = [f"[{file.name}]" for file in files]
         await self.put(self.adapter.render(message), key, "\n".join(filter(None, [text, *named])), correlation)
 
+    async def said(self, key: str) -> bool:
+        """Whether it has been said in the thread, or is on its way."""
+        return await self.session.outbox.has(self._key(key, 0))
+
     async def mark(self, message_id: str, mark: Mark, key: str) -> None:
         if isinstance(self.adapter, StaffSurface):
             await self.put(self.adapter.mark(self.chat, message_id, mark), key)
@@ -61,7 +65,7 @@ class Pen:
         self, parts: Sequence[Part], key: str, text: str = "", correlation: str | None = None
     ) -> tuple[str, ...]:
         """The keys of the parts in the outbox."""
-        keys = tuple(f"{self.conversation_id}:{key}:{n}" for n in range(len(parts)))
+        keys = tuple(self._key(key, n) for n in range(len(parts)))
         drafts = tuple(
             Draft(
                 each,
@@ -77,6 +81,9 @@ class Pen:
             await self.session.outbox.add(drafts, self.now)
             await self.engine.wake(self.session, DELIVER, self.chat.lane)
         return keys
+
+    def _key(self, key: str, number: int) -> str:
+        return f"{self.conversation_id}:{key}:{number}"
 
 
 def pen_for(thread: Thread, session: Session, engine: Engine, adapter: ChatAdapter, now: datetime) -> Pen:

@@ -187,6 +187,10 @@ class Teller:
             text = "\n\n".join(filter(None, (text for _, text in texts)))
             if text:
                 await pen.say(text, f"event:{event.id}:{number}", correlation=correlation)
+        for inbox_id in event.data.get("messages", ()):
+            # A file is often there before its message is handled, and so before it is known that it belongs to a ticket.
+            for filed in await session.attachments.of_message(int(inbox_id)):
+                await self._file(pen, filed, voice)
 
     async def _by_staff(self, pen: Pen, event: Event, voice: Voice) -> None:
         """What somebody has written here is marked; what they have said elsewhere is shown."""
@@ -228,8 +232,8 @@ class Teller:
         return tuple(found)
 
     async def _file(self, pen: Pen, filed: Filed, voice: Voice) -> None:
-        """A file of the customer's; one that may do harm is only named."""
-        if filed.author == "staff" or filed.state != STORED or filed.file is None:
+        """A file of the customer's, once; one that may do harm is only named."""
+        if filed.author == "staff" or filed.state != STORED or filed.file is None or await pen.said(f"file:{filed.id}"):
             return
         if filed.held:
             mark = voice.text(f"file_mark.{filed.danger}")

@@ -101,6 +101,9 @@ class Outbox:
                 )
             )
 
+    async def has(self, key: str) -> bool:
+        return (await self._connection.execute(select(_t.c.id).where(_t.c.key == key))).first() is not None
+
     async def oldest(self, lane: str, now: datetime) -> Letter | None:
         """The next of the lane: of each conversation only the first that is not settled counts, so that its order is kept.
 

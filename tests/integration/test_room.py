@@ -315,6 +315,20 @@ async def test_files_go_both_ways_and_wait_for_each_other(house: House) -> None:
     await until(lambda: "So geht es: [anleitung.pdf]" in house.customers.texts)
 
 
+async def test_a_file_that_is_there_before_its_message_is_handled_is_shown_once(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    async with a_house(database, tmp_path, catalogue, burst_seconds=0.5) as house:
+        await house.customer("Der Drucker ist kaputt")
+        await until(lambda: "t1" in house.staff.threads)
+        house.customers.files["ref1"] = b"\x89PNG\r\n\x1a\nx"
+        await house.customer("Das steht da", attachments=(Attachment("fehler.png", "image/png", 4, "ref1"),))
+        await until(lambda: any("Das steht da" in said for said in house.thread))
+        await until(lambda: any("[fehler.png]" in said for said in house.thread))
+        await house.settled()
+        assert sum("[fehler.png]" in said for said in house.thread) == 1
+
+
 async def test_a_file_that_cannot_be_had_lets_nothing_out(house: House) -> None:
     await house.customer("Der Drucker ist kaputt")
     await house.press("staff:take:1")

@@ -112,7 +112,7 @@ def _check_input(block: Any) -> None:
             if more.get("initial_option", options[0]) not in options:
                 raise Refusal("invalid_arguments")
         case {"type": "plain_text_input", "action_id": str(), "multiline": bool(), "max_length": int(most), **more} if (
-            set(more) <= {"initial_value"} and 0 < most <= 3000 and len(more.get("initial_value", "")) <= most
+            set(more) <= {"initial_value"} and 0 < most <= 3000 and len(str(more.get("initial_value", ""))) <= most
         ):
             pass
         case _:
