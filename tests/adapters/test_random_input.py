@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ TELEGRAM_MESSAGE: dict[str, Any] = {
     "reply_to_message": {"message_id": 2, "from": {"id": 42, "is_bot": True}},
     "photo": [{"file_id": "F", "file_size": 3, "width": 1}],
     "edit_date": 1700000001,
+    "sender_chat": {"id": -100, "title": "Gruppe"},
 }
 TELEGRAM_UPDATES: list[dict[str, Any]] = [
     {"update_id": 1, "message": TELEGRAM_MESSAGE},
@@ -91,9 +93,10 @@ SLACK_PAYLOADS: list[dict[str, Any]] = [
 
 def read(platform: str, thing: Any) -> None:
     if platform == "telegram":
-        with suppress(telegram.UnreadableError):
-            message = telegram.to_inbound(thing, TELEGRAM_ME, NOW)
-            assert message is None or isinstance(message, InboundMessage)
+        for staff in ((), ("-100",)):
+            with suppress(telegram.UnreadableError):
+                message = telegram.to_inbound(thing, TELEGRAM_ME, NOW, staff=staff)
+                assert message is None or isinstance(message, InboundMessage)
     else:
         with suppress(slack.UnreadableError):
             message = slack.to_inbound(thing, SLACK_ME, NOW)
@@ -107,7 +110,8 @@ def places(thing: Any) -> list[tuple[Any, Any]]:
 
 
 def test_the_samples_are_readable() -> None:
-    assert all(telegram.to_inbound(update, TELEGRAM_ME, NOW) for update in TELEGRAM_UPDATES)
+    for staff in ((), ("-100",)):
+        assert all(telegram.to_inbound(update, TELEGRAM_ME, NOW, staff=staff) for update in TELEGRAM_UPDATES)
     assert all(slack.to_inbound(payload, SLACK_ME, NOW) for payload in SLACK_PAYLOADS)
 
 
@@ -155,7 +159,8 @@ def test_ten_thousand_damaged_updates() -> None:
         read(platform, thing)
 
 
-async def test_among_ten_thousand_damaged_updates_no_good_one_is_lost(files: Folder) -> None:
+@pytest.mark.parametrize("staff", [(), ("-100",)], ids=["customers", "staff"])
+async def test_among_ten_thousand_damaged_updates_no_good_one_is_lost(files: Folder, staff: tuple[str, ...]) -> None:
     dice, inbox, good = random.Random(11), Inbox(), [f"gut {number}" for number in range(40)]
     junk: list[Any] = [None, True, -1, 10**30, 1.5, "", "\ud800", [], {}, [[]], {"id": {}}, "x" * 500]
     async with LoopbackTelegram().serve() as server:
@@ -172,7 +177,7 @@ async def test_among_ten_thousand_damaged_updates_no_good_one_is_lost(files: Fol
                     container, key = dice.choice(found)
                     container[key] = copy.deepcopy(dice.choice(junk))
             await server.push(**thing)
-        async with running(platform.adapter(), inbox.receive):
+        async with running(platform.adapter(staff=staff), inbox.receive):
             await until(lambda: not server.waiting, within=120)
         assert [message.text for message in inbox.arrived if message.text in good] == good
         assert len(server.confirmed) == 10_040
