@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal
 
 from markdown_it import MarkdownIt
@@ -46,7 +47,12 @@ def parse(markdown: str) -> tuple[Run, ...]:
     reader = _Reader()
     for token in _MARKDOWN.parse(markdown):
         reader.block(token)
-    return tuple(run for run in reader.runs if run.text)
+    # Each escaped character comes as a run of its own: what wears the same is put together, or splitting would take long.
+    return tuple(
+        Run(text, styles)
+        for styles, runs in groupby(reader.runs, key=lambda run: run.styles)
+        if (text := "".join(run.text for run in runs))
+    )
 
 
 class _Reader:

@@ -21,14 +21,14 @@ from adapters.slack.app import app
 from adapters.slack.courtesies import Courtesies
 from adapters.slack.elements import Me, channel_of
 from adapters.slack.errors import BAD_TOKEN, error_code, translate
-from adapters.slack.files import download, upload
+from adapters.slack.files import download, slacks_own, upload
 from adapters.slack.forms import Forms
 from adapters.slack.intake import Intake
 from adapters.slack.outbound import BUTTON_LIMIT, SECTION_LIMIT, UPLOAD, render
 from adapters.slack.people import People
 from adapters.slack.socket import Socket
 from adapters.slack.webhook import Webhook
-from bot.errors import DeliveryError, SettingsError
+from bot.errors import DeliveryError, FirstlineError, SettingsError
 from bot.model import Attachment, Card, ChatRef, Limits, Mark, OutboundMessage, Part, Person
 from bot.ports import Files, Home, Receive
 from bot.ports import Forms as FormOf
@@ -192,7 +192,10 @@ class SlackAdapter:
 
     async def _address(self) -> str:
         answer = await self._lifecycle.apps_connections_open(app_token=self._app_token or "")
-        return str(answer["url"])
+        address = str(answer["url"])
+        if not slacks_own(address, self._lifecycle):
+            raise FirstlineError("Slack names a socket that is not its own.")
+        return address
 
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
         failures = 0

@@ -5,6 +5,7 @@ It must not know why a file is sent or fetched.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,8 @@ from bot.model import Attachment
 
 PIECE = 1 << 16
 _GONE = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_SLACKS = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,8}slack(?:-gov)?\.com(?::443)?", re.IGNORECASE)
+"""Names only, and nothing in front of them or behind: readers of addresses do not agree on anything more."""
 
 
 async def upload(client: AsyncWebClient, name: str, content: bytes, params: Mapping[str, Any]) -> str:
@@ -29,7 +32,12 @@ async def upload(client: AsyncWebClient, name: str, content: bytes, params: Mapp
     try:
         ticket = await client.files_getUploadURLExternal(filename=name, length=len(content))
         address, file_id = str(ticket["upload_url"]), str(ticket["file_id"])
-        async with _session(client) as session, session.post(address, data=content, **_way(client)) as answer:
+        if not slacks_own(address, client):
+            raise DeliveryError("Slack names a place for the file that is not its own.")
+        async with (
+            _session(client) as session,
+            session.post(address, data=content, allow_redirects=False, **_way(client)) as answer,
+        ):
             if answer.status != HTTPStatus.OK:
                 raise DeliveryError(f"Slack did not take the file: status {answer.status}")
     except DeliveryError:
@@ -49,7 +57,7 @@ async def download(client: AsyncWebClient, attachment: Attachment) -> AsyncGener
     try:
         file: Mapping[str, Any] = (await client.files_info(file=attachment.ref))["file"]
         address = str(file.get("url_private_download") or file.get("url_private") or "")
-        if not _slacks_own(address, client):
+        if not slacks_own(address, client):
             # The token would go there, too.
             raise DeliveryError("The file does not lie with Slack.", permanent=True)
         headers = {"Authorization": f"Bearer {client.token}", "Accept-Encoding": "identity"}
@@ -83,9 +91,12 @@ def _way(client: AsyncWebClient) -> dict[str, Any]:
     return {"proxy": client.proxy, **({"ssl": client.ssl} if client.ssl is not None else {})}
 
 
-def _slacks_own(address: str, client: AsyncWebClient) -> bool:
-    there, api = urlsplit(address), urlsplit(client.base_url)
-    if (there.scheme, there.netloc) == (api.scheme, api.netloc):
+def slacks_own(address: str, client: AsyncWebClient) -> bool:
+    """Whether an address that Slack has named lies with Slack, as a page or a socket: nothing goes, or is believed, elsewhere."""
+    try:
+        there, api = urlsplit(address), urlsplit(client.base_url)
+    except ValueError:
+        return False
+    if (there.scheme.replace("ws", "http"), there.netloc) == (api.scheme, api.netloc):
         return True
-    host = there.hostname or ""
-    return there.scheme == "https" and any(host.endswith(f".{domain}") for domain in ("slack.com", "slack-gov.com"))
+    return there.scheme in ("https", "wss") and _SLACKS.fullmatch(there.netloc) is not None

@@ -26,9 +26,9 @@ class Socket(AsyncSocketModeHandler):
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]
         try:
             await super().handle(client, req)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
             # Bolt could not even read it. Unacknowledged it would come again, and no better.
-            log.warning("a payload was skipped, it cannot be read: %s: %s", type(error).__name__, error)
+            log.warning("a payload was skipped, it cannot be read: %s", type(error).__name__)
             await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
 
     async def hold(self, address: str, patience: float) -> None:

@@ -45,7 +45,7 @@ class Webhook:
             if not isinstance(request.body, dict):
                 raise TypeError("no object")
             response: BoltResponse = await self.app.async_dispatch(request)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
             # Bolt could not even read it. It would come again, and no better.
             log.warning("a payload was skipped, it cannot be read: %s", type(error).__name__)
             response = BoltResponse(status=200, headers=_NO_RETRY)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 from telegram import Bot, InputFile
-from telegram.error import TelegramError
+from telegram.error import BadRequest, TelegramError
 from telegram.request import HTTPXRequest
 
 # Both log addresses, httpx at INFO, and for Telegram the token is part of the address.
@@ -76,6 +76,8 @@ class Client:
                 pass
             case _:
                 raise TelegramError("The answer to getFile has no file_path")
+        if {".", ".."} & set(path.split("/")):
+            raise BadRequest("The path of the file leads elsewhere")  # httpx would follow it
         async with self._downloads.stream("GET", f"{self._bot.base_file_url}/{quote(path)}") as answer:
             if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
                 raise FloodError(_wait({}))

@@ -162,10 +162,11 @@ _LEGAL_FORM = re.compile(
     re.IGNORECASE,
 )
 _NAME_WORD = re.compile(r"[^\W_]+")
-_NUMBER_WORD = re.compile(r"(?<![^\W_])[A-Za-z]{1,5}(?![^\W\d_])|[A-Za-z]*\d[\dA-Za-z]*")
+_NUMBER_WORD = re.compile(r"(?<![^\W_])[A-Za-z]{1,5}(?![^\W\d_])|(?:(?<![A-Za-z])[A-Za-z]+)?\d[\dA-Za-z]*")
 _SIDE_BY_SIDE = re.compile(r"[ \xa0./-]{0,3}")
 _DIGITS = re.compile(r"[a-z]*(\d[\da-z]*?)[a-z]*", re.ASCII)
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_LONGEST_NUMBER = 80
 _MOST_WORDS = 300
 """Words of a text that are looked at; who somebody is does not stand behind them."""
 
@@ -221,6 +222,8 @@ def _numbers(text: str) -> frozenset[str]:
             if not _SIDE_BY_SIDE.fullmatch(text[end : word.start()]):
                 break
             joined, end = joined + word[0].casefold(), word.end()
+            if len(joined) > _LONGEST_NUMBER:
+                break
             if digits := _DIGITS.fullmatch(joined):
                 found |= {joined, digits[1]}
     return frozenset(found)

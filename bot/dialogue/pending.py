@@ -214,7 +214,7 @@ def _missing(said: str) -> Literal["again", "name", "number"]:
     """What to ask for still, by the look of what was said: whether it is right or wrong must not show."""
     if _NUMBER.search(said) is None:
         return "number"
-    without = re.sub(r"[\w/-]*\d[\w/-]*", " ", said)
+    without = re.sub(r"(?<![\w/-])[\w/-]*\d[\w/-]*", " ", said)
     return "again" if re.search(r"[^\W\d_]{4,}", without) else "name"
 
 

@@ -147,9 +147,12 @@ def _lines(message: str) -> Iterator[Piece]:
 def _without_tail(lines: list[Piece]) -> list[Piece]:
     """Everything above the signature or the quoted mail; what stands below too if there is nothing above or it points there."""
     kept: list[Piece] = []
+    counted = said = 0  # pieces of kept whose words are counted, and how many those are
     passed_on = False  # what stands below is what the message is about
     for index, line in enumerate(lines):
-        spoken = sum(len(words(piece.text)) for piece in kept) >= 3
+        said += sum(len(words(piece.text)) for piece in kept[counted:])
+        counted = len(kept)
+        spoken = said >= 3
         quoted = line.text.startswith(">")
         intro = bool(_QUOTE_INTRO.match(line.text)) or _is_header(lines, index)
         if (quoted or intro) and kept and kept[-1].text.endswith(":") and kept[-1] is lines[index - 1]:
