@@ -43,6 +43,7 @@ from bot.operations.status import Insight, Status
 from bot.operations.watching import watching
 from bot.ports import ChatAdapter, Classifier, Clock, Files, Forms, Home
 from bot.reload import KnowledgeBase
+from bot.room import menus
 from bot.room.forms import Forms as RoomForms
 from bot.room.listen import Room
 from bot.room.places import Places, Roster, place
@@ -225,9 +226,13 @@ def _joined(
     places = places_of(settings, [adapter.name for adapter in adapters or ()])
     if adapters is None:
         offered = commands(knowledge.in_force.catalogue, settings.default_language)
+        orders = menus.commands(knowledge.in_force.catalogue, settings.staff_language)
         home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
         adapters = [
-            *(_adapter(name, settings, files, home, offered, places.of(name), form) for name in settings.adapter_names),
+            *(
+                _adapter(name, settings, files, home, offered, places.of(name), orders, form)
+                for name in settings.adapter_names
+            ),
             *mail(settings),
         ]
     by_name: dict[str, ChatAdapter] = {adapter.name: adapter for adapter in adapters}
@@ -371,6 +376,7 @@ def _adapter(
     home: Home,
     offered: Sequence[Command] = (),
     staff: Sequence[str] = (),
+    orders: Sequence[Command] = (),
     form: Forms | None = None,
 ) -> ChatAdapter:
     make = adapters_registry.load(name)
@@ -385,6 +391,7 @@ def _adapter(
                 webhook=_called_at(settings, "telegram") if settings.telegram_mode == "webhook" else None,
                 commands=offered,
                 staff=staff,
+                staff_commands=orders,
             )
         case "slack":
             called = settings.slack_mode == "http"

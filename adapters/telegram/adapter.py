@@ -22,7 +22,7 @@ from adapters.telegram.errors import unfetched
 from adapters.telegram.inbound import KINDS, Me
 from adapters.telegram.intake import Intake, reason
 from adapters.telegram.members import is_member
-from adapters.telegram.menus import show_menus
+from adapters.telegram.menus import show_menus, show_staff_menus
 from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
 from adapters.telegram.pace import Pace, TelegramLimits
 from adapters.telegram.polling import Polling
@@ -48,7 +48,8 @@ class TelegramAdapter:
 
     ``poll`` is how long Telegram holds a poll open, ``timeout`` how long any other call may take, ``pause`` the first
     pause after a failure, all in seconds. ``files`` holds what is to be sent. ``webhook`` is where Telegram is to call;
-    without it updates are fetched. ``staff`` are the ids of the chats in which staff sit.
+    without it updates are fetched. ``staff`` are the ids of the chats in which staff sit, and
+    what they may type there is in ``staff_commands``.
     """
 
     name = "telegram"
@@ -67,6 +68,7 @@ class TelegramAdapter:
         webhook: str | None = None,
         commands: Sequence[Command] = (),
         staff: Sequence[str] = (),
+        staff_commands: Sequence[Command] = (),
         clock: Clock = lambda: datetime.now(UTC),
     ) -> None:
         try:
@@ -79,7 +81,7 @@ class TelegramAdapter:
         except InvalidToken:
             raise SettingsError("The token of the Telegram bot is missing.") from None
         self._poll, self._pause, self._clock = poll, pause, clock
-        self._commands = commands
+        self._commands, self._staff_commands = commands, staff_commands
         self._courtesies = Courtesies(self._client)
         self._gate = Pace()
         self._staff = frozenset(staff)
@@ -100,6 +102,7 @@ class TelegramAdapter:
         me = await self._insist(self._me)
         intake = Intake(me, receive, self._clock, self._courtesies, {c.name: c for c in self._commands}, self._staff)
         await show_menus(self._client, self._commands)
+        await show_staff_menus(self._client, self._staff_commands, sorted(self._staff))
         await (self._fetch(intake) if self._called is None else self._be_called(*self._called, intake))
 
     async def _fetch(self, intake: Intake) -> None:

@@ -9,14 +9,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.catalogue.catalogue import Catalogue
 from bot.desk.cards import plain
 from bot.dialogue.voice import Voice
-from bot.model import Button, Category, Person, Priority, Ticket
+from bot.model import Button, Category, Command, Language, Person, Priority, Ticket
+from bot.room import orders
 
 TOP = ""
 SECTIONS = ("priority", "assign", "category", "canned")
 _FITS = re.compile(r"[a-z0-9_.:-]+")
 LONGEST_ACTION = 60
+
+
+def commands(catalogue: Catalogue, language: Language) -> tuple[Command, ...]:
+    """What staff may type, for a platform that shows a menu of it."""
+    voice = Voice(catalogue, language)
+    return tuple(
+        Command(word, verb, language, plain(voice, f"room_help.{verb}").replace("`", ""))
+        for verb, word in orders.commands().items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

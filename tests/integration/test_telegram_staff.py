@@ -228,6 +228,14 @@ async def test_no_command_reaches_the_customer(house: House, text: str) -> None:
     assert house.ada.reads() == before
 
 
+async def test_the_menu_of_commands_is_that_of_staff_where_they_sit(house: House) -> None:
+    await reported(house)
+    offered = {command["command"] for command in house.server.menus[str(FORUM)]}
+    assert {"take", "note", "resolve", "undo", "help"} <= offered
+    assert not offered & {"meine_tickets", "hilfe", "neu"}
+    assert "take" not in {command["command"] for command in house.server.menus[""]}
+
+
 async def test_outside_of_topics_staff_talk_among_themselves(house: House) -> None:
     await taken(house)
     before = house.ada.reads()

@@ -343,7 +343,13 @@ class LoopbackTelegram:
                 raise Refusal(400, "Bad Request: BOT_COMMAND_INVALID")
             if not 0 < len(command["description"]) <= 256:
                 raise Refusal(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
-        self.menus[language] = params["commands"]
+        match params.get("scope", {"type": "default"}):
+            case {"type": "default"}:
+                self.menus[language] = params["commands"]
+            case {"type": "chat", "chat_id": int(chat)}:
+                self.menus[str(self._chat(chat))] = params["commands"]
+            case _:
+                raise Refusal(400, "Bad Request: unsupported scope specified")
         return True
 
     def _store(self, chat: int, number: int, params: dict[str, Any]) -> dict[str, Any]:
