@@ -106,7 +106,7 @@ def submitted(payload: Fields, me: Me, now: datetime) -> tuple[InboundMessage, .
             raise UnreadableError("user or view is missing")
     try:
         about, values = json.loads(view["private_metadata"]), view["state"]["values"]
-        chat = ChatRef("slack", str(about["chat"]), about["thread"])
+        chat = ChatRef("slack", str(about["chat"]), None if about["thread"] is None else str(about["thread"]))
         fields = [(str(action), str(before), bool(always)) for action, before, always in about["fields"]]
         filled = [_filled(values.get(str(number), {}).get(views.VALUE)) for number in range(len(fields))]
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

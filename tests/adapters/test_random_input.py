@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack import inbound as slack
+from adapters.slack.interactions import submitted
 from adapters.slack.outbound import render as render_slack
 from adapters.telegram import inbound as telegram
 from adapters.telegram.outbound import render as render_telegram
@@ -24,7 +25,8 @@ from tests.loopback.slack import BOT_USER, TEAM, LoopbackSlack
 from tests.loopback.telegram import LoopbackTelegram
 from tests.loopback.telegram_markup import visible
 
-SLACK_ME, TELEGRAM_ME = slack.Me(TEAM, BOT_USER), telegram.Me(42, "firstline_bot")
+SLACK_ME, SLACK_STAFF = slack.Me(TEAM, BOT_USER), slack.Me(TEAM, BOT_USER, frozenset({"C1"}))
+TELEGRAM_ME = telegram.Me(42, "firstline_bot")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(), max_size=20)
@@ -73,12 +75,40 @@ SLACK_EVENT: dict[str, Any] = {
     "edited": {"user": "U5", "ts": "1700000001.000000"},
     "attachments": [{"text": "x"}],
 }
+FORM: dict[str, Any] = {
+    "type": "view_submission",
+    "trigger_id": "1.2",
+    "user": {"id": "U5", "name": "ada", "team_id": TEAM},
+    "view": {
+        "id": "V1",
+        "callback_id": "firstline_form",
+        "private_metadata": '{"chat": "T0FIRST:C1", "thread": "1700000000.000000", "fields": '
+        '[["staff:priority:1", "normal", false], ["staff:resolve:1:=", "", true]]}',
+        "state": {
+            "values": {
+                "0": {"value": {"selected_option": {"value": "high", "text": {"type": "plain_text", "text": "hoch"}}}},
+                "1": {"value": {"type": "plain_text_input", "value": "Jetzt geht es."}},
+            }
+        },
+    },
+}
 SLACK_PAYLOADS: list[dict[str, Any]] = [
     {"type": "event_callback", "event_id": "Ev", "team_id": TEAM, "event": SLACK_EVENT},
     {
         "type": "event_callback",
         "event_id": "Ev",
         "event": {"type": "message", "subtype": "message_changed", "channel": "D1", "message": SLACK_EVENT},
+    },
+    {
+        "type": "event_callback",
+        "event_id": "Ev",
+        "event": {
+            "type": "message",
+            "subtype": "message_changed",
+            "channel": "C1",
+            "message": {"subtype": "tombstone", "user": "USLACKBOT", "ts": "1700000000.000001"},
+            "previous_message": {"user": BOT_USER, "bot_id": "B0", "ts": "1700000000.000001", "text": "x"},
+        },
     },
     {
         "type": "block_actions",
@@ -98,9 +128,12 @@ def read(platform: str, thing: Any) -> None:
                 message = telegram.to_inbound(thing, TELEGRAM_ME, NOW, staff=staff)
                 assert message is None or isinstance(message, InboundMessage)
     else:
+        for me in (SLACK_ME, SLACK_STAFF):
+            with suppress(slack.UnreadableError):
+                message = slack.to_inbound(thing, me, NOW)
+                assert message is None or isinstance(message, InboundMessage)
         with suppress(slack.UnreadableError):
-            message = slack.to_inbound(thing, SLACK_ME, NOW)
-            assert message is None or isinstance(message, InboundMessage)
+            assert all(isinstance(each, InboundMessage) for each in submitted(thing, SLACK_STAFF, NOW))
 
 
 def places(thing: Any) -> list[tuple[Any, Any]]:
@@ -112,7 +145,9 @@ def places(thing: Any) -> list[tuple[Any, Any]]:
 def test_the_samples_are_readable() -> None:
     for staff in ((), ("-100",)):
         assert all(telegram.to_inbound(update, TELEGRAM_ME, NOW, staff=staff) for update in TELEGRAM_UPDATES)
-    assert all(slack.to_inbound(payload, SLACK_ME, NOW) for payload in SLACK_PAYLOADS)
+    assert all(slack.to_inbound(payload, SLACK_STAFF, NOW) for payload in SLACK_PAYLOADS)
+    said = [(message.action, message.text) for message in submitted(FORM, SLACK_STAFF, NOW)]
+    assert said == [("staff:priority:1:high", "hoch"), ("staff:resolve:1:=", "Jetzt geht es.")]
 
 
 @given(
@@ -127,7 +162,7 @@ def test_random_json_never_crashes(thing: dict[str, Any]) -> None:
 
 
 @given(
-    st.sampled_from([("telegram", u) for u in TELEGRAM_UPDATES] + [("slack", p) for p in SLACK_PAYLOADS]),
+    st.sampled_from([("telegram", u) for u in TELEGRAM_UPDATES] + [("slack", p) for p in [*SLACK_PAYLOADS, FORM]]),
     st.lists(st.tuples(st.integers(0, 10**6), JSON), min_size=1, max_size=3),
     st.booleans(),
 )
@@ -150,7 +185,7 @@ def test_ten_thousand_damaged_updates() -> None:
     dice = random.Random(7)
     junk: list[Any] = [None, True, -1, 10**30, 1.5, "", "\ud800", [], {}, [[]], {"id": {}}, "x" * 5000]
     for _ in range(10_000):
-        platform, sample = dice.choice([("telegram", TELEGRAM_UPDATES), ("slack", SLACK_PAYLOADS)])
+        platform, sample = dice.choice([("telegram", TELEGRAM_UPDATES), ("slack", [*SLACK_PAYLOADS, FORM])])
         thing = copy.deepcopy(dice.choice(sample))
         for _ in range(dice.randint(1, 3)):
             if found := places(thing):

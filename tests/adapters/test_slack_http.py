@@ -91,6 +91,30 @@ async def test_what_slack_did_not_sign_just_now_is_refused(caller: Caller, inbox
     assert inbox.tried == []
 
 
+@pytest.mark.parametrize("kind", ["interactive", "slash_commands"])
+async def test_a_press_or_a_command_that_slack_did_not_sign_just_now_does_nothing(
+    caller: Caller, inbox: Inbox, slack_over_http: SlackOverHttp, kind: str
+) -> None:
+    press = slack_over_http.pressed("D1", "1700000000.000001", "staff:resolve:1", user="U5")
+    command = {"command": "/firstline", "user_id": "U5", "trigger_id": "1.2", "text": "person", "channel_id": "C1"}
+    content_type, body = caller.encoded(press if kind == "interactive" else command, kind)
+    now = int(caller.clock())
+    good = caller.signed(body)
+    refused = [
+        {},
+        caller.signed(body, secret="of another app"),
+        {**good, "X-Slack-Request-Timestamp": str(now + 1)},
+        caller.signed(body, str(now - 301)),
+        caller.signed(body + b"&x=1"),
+    ]
+    for headers in refused:
+        assert (await caller.post(body, headers, content_type)).status == 401
+    assert (await caller.post(body.replace(b"U5", b"U7"), good, content_type)).status == 401
+    assert inbox.tried == []
+    assert [(await caller.post(body, good, content_type)).status for _ in range(2)] == [200, 401]
+    assert len(inbox.arrived) == 1
+
+
 async def test_a_request_that_was_answered_is_no_good_a_second_time(caller: Caller, inbox: Inbox) -> None:
     body = json.dumps(EVENT).encode()
     signed = caller.signed(body)

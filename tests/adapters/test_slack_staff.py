@@ -12,7 +12,7 @@ import pytest
 from adapters.slack import SlackAdapter
 from adapters.slack.inbound import Me, to_inbound
 from bot.errors import DeliveryError
-from bot.model import Button, Card, ChatRef, Field, InboundMessage, Mark, OutboundMessage, Person
+from bot.model import Button, Card, ChatRef, Field, Form, FormField, InboundMessage, Mark, OutboundMessage, Person
 from bot.ports import StaffSurface
 from tests.adapters.platforms import Inbox, deliver, kept, running
 from tests.adapters.slack_platform import Slack
@@ -235,6 +235,55 @@ async def test_a_press_on_a_card_is_in_its_thread_and_leaves_the_card_to_the_cor
     assert message.chat == ChatRef("slack", f"{TEAM}:{DESK}", chat.thread_id)
     assert (message.action, message.sender) == ("staff:take:1", Person(f"{TEAM}:U7", "Kim Berger"))
     assert "chat.update" not in [method for method, _ in slack.server.calls]
+
+
+async def _a_form(message: InboundMessage) -> Form | None:
+    field = FormField("staff:resolve:1:=", "Ein Satz", always=True)
+    return Form("HD-000001", "Gelöst", (field,)) if message.action == "staff:resolve:1" else None
+
+
+@pytest.mark.parametrize("fault", [Fault(), Fault(hang=True), Fault(cut=True)], ids=["answered", "hangs", "is cut off"])
+async def test_a_press_that_opens_a_form_is_no_message_however_often_slack_brings_it(
+    slack: Slack, inbox: Inbox, fault: Fault
+) -> None:
+    slack.server.channels.add(DESK)
+    slack.server.ack_within = 1.5
+    adapter = slack.adapter(staff=(DESK,), form=_a_form)
+    chat = await opened(adapter)
+    pressed = slack.pressed(DESK, chat.thread_id or "", "staff:resolve:1")
+    slack.server.triggers.add(pressed["trigger_id"])
+    slack.server.fail("views.open", fault)
+    async with running(adapter, inbox.receive):
+        for _ in range(2):
+            slack.server.push(pressed, kind="interactive")
+            await slack.settled()
+        assert inbox.tried == []
+        [view] = slack.server.views.values()
+        values = {"0": {"value": {"type": "plain_text_input", "value": "Es geht wieder."}}}
+        slack.server.push(
+            {
+                "type": "view_submission",
+                "team": {"id": TEAM},
+                "user": {"id": "U7", "name": "kim", "team_id": TEAM},
+                "view": view | {"state": {"values": values}},
+            },
+            kind="interactive",
+        )
+        [message] = await inbox.has(1)
+        await slack.settled()
+    assert (message.action, message.text) == ("staff:resolve:1:=", "Es geht wieder.")
+    assert message.chat == ChatRef("slack", f"{TEAM}:{DESK}", chat.thread_id)
+
+
+async def test_a_trigger_that_is_too_old_makes_the_press_a_message(slack: Slack, inbox: Inbox) -> None:
+    slack.server.channels.add(DESK)
+    adapter = slack.adapter(staff=(DESK,), form=_a_form)
+    chat = await opened(adapter)
+    async with running(adapter, inbox.receive):
+        slack.server.push(slack.pressed(DESK, chat.thread_id or "", "staff:resolve:1"), kind="interactive")
+        [message] = await inbox.has(1)
+        await slack.settled()
+    assert message.action == "staff:resolve:1"
 
 
 async def test_the_slash_command_in_the_channel_of_staff_is_an_order(
