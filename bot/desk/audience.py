@@ -15,6 +15,9 @@ _NOTE = re.compile(r"^\s*(?://+|(?:note|notiz|intern|internal)\s*:)\s*", re.IGNO
 _BARE = re.compile(r"^\s*(?:note|notiz)\b[\s,.-]*", re.IGNORECASE)
 
 
+_CALLS = re.compile(r"^\s*@\w")
+
+
 class Reading(StrEnum):
     REPLY = "reply"
     NOTE = "note"
@@ -33,10 +36,10 @@ def heard(text: str, author: Person, owner: Person | None) -> Heard:
     """The owner's text is a reply, anybody else's a note; where nobody owns the ticket it is asked. A marked note is one always.
 
     The mark is ``//`` or ``note:`` (notiz, intern, internal) at the beginning; the bare word ``note`` counts as well, since a note
-    that is sent is worse than a reply that is not.
+    that is sent is worse than a reply that is not. Words that begin with ``@somebody`` call a colleague, as a rule: it is asked.
     """
     if mark := _NOTE.match(text) or _BARE.match(text):
         return Heard(Reading.NOTE, text[mark.end() :].strip() or text.strip())
-    if owner is None:
-        return Heard(Reading.ASK, text)
-    return Heard(Reading.REPLY if owner.id == author.id else Reading.NOTE, text)
+    if owner is not None and owner.id != author.id:
+        return Heard(Reading.NOTE, text)
+    return Heard(Reading.ASK if owner is None or _CALLS.match(text) else Reading.REPLY, text)

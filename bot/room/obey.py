@@ -235,7 +235,7 @@ class Obey:
     # --- orders about the room --------------------------------------------------------------------------------
 
     def _help(self) -> str:
-        lines = [f"- `/{word}`: {self.voice.text(f'room_help.{verb}')}" for verb, word in orders.commands().items()]
+        lines = [f"- `!{word}`: {self.voice.text(f'room_help.{verb}')}" for verb, word in orders.commands().items()]
         return "\n".join([self.voice.text("room.help"), "", *lines])
 
     async def _tickets(self) -> str:

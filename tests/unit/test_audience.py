@@ -26,6 +26,12 @@ def test_a_marked_text_is_a_note_whoever_writes_it(text: str) -> None:
         assert heard(text, KIM, owner) == Heard(Reading.NOTE, "prüfe ich")
 
 
+@pytest.mark.parametrize("text", ["@Mira schaust du mal?", " @U0MIRA kannst du das?"])
+def test_what_calls_a_colleague_is_not_sent_without_being_asked_about(text: str) -> None:
+    assert heard(text, KIM, KIM) == Heard(Reading.ASK, text)
+    assert heard(text, MIRA, KIM) == Heard(Reading.NOTE, text)
+
+
 def test_a_mark_without_words_is_kept_as_it_is() -> None:
     assert heard("//", KIM, KIM) == Heard(Reading.NOTE, "//")
 
