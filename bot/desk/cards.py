@@ -110,7 +110,13 @@ def _staff_fields(view: View, voice: Voice) -> Iterator[tuple[str, str]]:
         yield "category", plain(voice, f"category.{ticket.category.value}")
     yield "files", ", ".join(_marked(filed, voice) for filed in view.files)
     given = [consent for consent in view.consents if consent.given and consent.withdrawn_at is None]
-    yield "consent", "; ".join(f"{consent.purpose}: {consent.condition or consent.answer}" for consent in given)
+    yield (
+        "consent",
+        "; ".join(
+            f"{plain(voice, f'card.consent_to.{consent.purpose}')}: {consent.condition or consent.answer}"
+            for consent in given
+        ),
+    )
     yield "progress", ticket.progress or ""
     if ticket.follows is not None:
         yield "follows", ticket_key(ticket.follows)

@@ -33,7 +33,8 @@ async def talk_of(session: Session, conversation: Conversation, newest: int | No
 
 def _incoming(kept: Kept, edited: set[str]) -> Said:
     message = kept.received.message
-    text = message.text or (f"[{message.action}]" if message.action else "")
+    # An invitation is a secret of whoever was invited, and says nothing.
+    text = "" if message.invitation else message.text or (f"[{message.action}]" if message.action else "")
     files = ", ".join(attachment.name for attachment in message.attachments)
     mark = None
     if kept.deleted_at is not None:

@@ -73,7 +73,7 @@ def wrote(received: Received, before: str | None, voice: Voice) -> str:
     if message.edit_of is not None:
         changed = f"{voice.text('room.edited', name=name)}\n\n{quoted(message.text or '…')}"
         return f"{changed}\n\n{voice.text('room.edited_before')}\n\n{quoted(before)}" if before else changed
-    text = message.text or (f"[{message.action}]" if message.action else "")
+    text = "" if message.invitation else message.text or (f"[{message.action}]" if message.action else "")
     return f"{voice.text('room.customer', name=name)}\n\n{quoted(text)}" if text.strip() else ""
 
 
