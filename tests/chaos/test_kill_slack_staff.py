@@ -61,7 +61,7 @@ def _die() -> None:
 
 
 def live(folder: Path, server: str, dies: tuple[str, str]) -> None:
-    """A whole bot in a process of its own, until death or SIGTERM. It may die after a commit, too, by the log line that tells of it."""
+    """A whole bot in a process of its own, until death or SIGTERM; after a commit it dies by the log line that tells of it."""
 
     def watch(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if str(event["event"]) == dies[0]:
