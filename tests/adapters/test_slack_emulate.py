@@ -22,8 +22,22 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack import SlackAdapter
 from adapters.slack.elements import Me
 from adapters.slack.people import People
-from adapters.slack.views import chosen, home
-from bot.model import Button, ChatRef, InboundMessage, OutboundMessage, Page, Person
+from adapters.slack.views import chosen, form, home
+from bot.errors import DeliveryError
+from bot.model import (
+    Button,
+    Card,
+    ChatRef,
+    Choice,
+    Field,
+    Form,
+    FormField,
+    InboundMessage,
+    Mark,
+    OutboundMessage,
+    Page,
+    Person,
+)
 from bot.storage.files import Folder
 from tests.fakes import START
 
@@ -99,3 +113,37 @@ async def test_people_have_names_and_a_direct_chat(url: str) -> None:
     known = await people.known(message)
     assert known.sender.name != other["id"]
     assert known.chat.chat_id.startswith(f"{me['team_id']}:D")
+
+
+async def test_a_card_its_marks_its_members_and_its_form(url: str, tmp_path: Path) -> None:
+    client = AsyncWebClient(TOKEN, url)
+    me = await client.auth_test()
+    channel = next(c["id"] for c in (await client.api_call("conversations.list"))["channels"] if c["name"] == "hilfe")
+    await client.api_call("conversations.join", data={"channel": channel})
+    adapter = SlackAdapter(TOKEN, "xapp-none", files=Folder(tmp_path), base_url=url, staff=(channel,))
+    chat = ChatRef("slack", f"{me['team_id']}:{channel}")
+    card = Card("staff", 1, "HD-000001", (Field("Zuständig", "noch niemand"),), "**Neu**", (Button("Mehr …", "menu"),))
+    [root] = adapter.draw(chat, card, None)
+    ts = await adapter.send(replace(root, key="k:1"))
+    assert await adapter.find(replace(root, key="k:1")) == ts
+    [again] = adapter.draw(chat, replace(card, fields=(Field("Zuständig", "Kim"),)), ts)
+    assert await adapter.send(again) == ts
+
+    inside = replace(chat, thread_id=ts)
+    said = await adapter.send(adapter.render(OutboundMessage(inside, "Bisher gesprochen"))[0])
+    for mark in (Mark.SENDING, Mark.SENDING, Mark.SENT, Mark.SENT):
+        [part] = adapter.mark(inside, said, mark)
+        await adapter.send(part)
+    shown = await client.api_call("reactions.get", data={"channel": channel, "timestamp": said})
+    assert [reaction["name"] for reaction in shown["message"]["reactions"]] == ["white_check_mark"]
+
+    assert await adapter.is_member(inside, Person(f"{me['team_id']}:{me['user_id']}", "Ada"))
+    assert not await adapter.is_member(inside, Person(f"{me['team_id']}:U404", "Eve"))
+    with pytest.raises(DeliveryError) as gone:
+        await adapter.send(adapter.draw(chat, card, "1700000000.000404")[0])
+    assert gone.value.thread_gone
+
+    fields = (FormField("staff:priority:1", "Priorität", "low", (Choice("niedrig", "low"), Choice("hoch", "high"))),)
+    trigger = await client.api_call("views.generateTriggerId", json={"user_id": me["user_id"]})
+    view = form(Form("HD-000001", "Gelöst", (*fields, FormField("staff:resolve:1:=", "Ein Satz"))), inside)
+    await client.api_call("views.open", json={"trigger_id": trigger["trigger_id"], "view": view})
