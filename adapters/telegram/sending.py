@@ -72,7 +72,8 @@ class Sending:
             result = await self._call(method, params, upload)
         except BadRequest as error:
             said = str(error)
-            if method in _NOTHING_TO_DO and _NOTHING_TO_DO[method].search(said):
+            unshown = method == "setMessageReaction" and not more.get("or_say") and _NO_REACTION.search(said)
+            if unshown or (method in _NOTHING_TO_DO and _NOTHING_TO_DO[method].search(said)):
                 return _id(method, params, True)
             otherwise = self._otherwise(method, params, said, part, more)
             if otherwise is None:
