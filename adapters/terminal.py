@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ Format = Literal["rich", "plain", "json"]
 
 QUIT = ("/quit", "/exit", "/q")
 NEW = "/new"
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal would obey: whoever writes a reply, or names a file, must not steer it."""
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
 
@@ -118,11 +122,12 @@ class TerminalAdapter:
         return [Part(message.chat, {"text": message.text, "buttons": buttons, **({"files": files} if files else {})})]
 
     async def send(self, part: Part) -> str:
-        text, buttons = str(part.payload["text"]), part.payload["buttons"]
+        text, buttons = _CONTROLS.sub("", str(part.payload["text"])), part.payload["buttons"]
         assert isinstance(buttons, list)
         self._buttons = [(str(label), str(action)) for label, action in buttons]
         files = part.payload.get("files", [])
         assert isinstance(files, list)
+        files = [(_CONTROLS.sub("", name), size) for name, size in files]
         lines = [f"📎 {name} ({size:,} B)" for name, size in files]
         if self._form == "json":
             shown = [{"label": label, "action": action} for label, action in self._buttons]

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import typer
-from rich.console import Console
 
 from bot import __version__, logs
 from bot.cli_backup import backup, restore
@@ -28,6 +27,7 @@ from bot.cli_intents import intents
 from bot.cli_tickets import tickets
 from bot.config import Settings
 from bot.errors import FirstlineError
+from bot.screen import screen
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A first-line support bot."
@@ -44,7 +44,7 @@ app.add_typer(dead, name="dead")
 app.command()(backup)
 app.command()(restore)
 
-out = Console()
+out = screen()
 Form = Annotated[str, typer.Option("--format", help="auto, rich, plain or json")]
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     try:
         app()
     except FirstlineError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        screen(stderr=True).print(f"[bold red]error:[/] {logs.redacted(str(error))}", highlight=False, markup=True)
         raise SystemExit(1) from None
 
 
@@ -84,7 +84,7 @@ def run(
     from bot.errors import SettingsError
 
     settings = Settings.load(**({} if roles is None else {"roles": roles}))
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level, settings.secrets)
     if not settings.adapter_names:
         raise SettingsError(
             "No chat adapter is set. Set FIRSTLINE_ADAPTERS=telegram or slack with their tokens (see README.md), "
@@ -126,7 +126,7 @@ def chat(
     # Lines come one by one and are waited for, so there is no burst to gather; the log would only disturb.
     quiet = {} if "FIRSTLINE_LOG_LEVEL" in os.environ else {"log_level": "error"}
     settings = Settings.load(burst_seconds=0, **quiet)
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level, settings.secrets)
     typed = sys.stdin.isatty()
     chosen = cast("Format", form if form != "auto" else "rich" if typed and sys.stdout.isatty() else "plain")
 
@@ -161,7 +161,7 @@ def replay(
 
     dialogues = rows_of(file, Dialogue)
     settings = Settings.load()
-    logs.configure(settings.log_format, "error")
+    logs.configure(settings.log_format, "error", settings.secrets)
     catalogue, classifier = in_force()
 
     async def work() -> None:

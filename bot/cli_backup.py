@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from bot.config import Settings
 from bot.errors import SettingsError
 from bot.model import ticket_key
+from bot.screen import screen
 
 if TYPE_CHECKING:
     from bot.operations.backup import Place
 
-out = Console(soft_wrap=True, highlight=False, markup=False)
+out = screen(soft_wrap=True, highlight=False, markup=False)
 
 
 def backup(

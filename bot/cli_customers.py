@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from bot.config import Settings
 from bot.errors import FirstlineError
+from bot.screen import screen
 
 if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from bot.agreement.customers import Organisation
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # these take long to import, and not every command needs them
 customers = typer.Typer(
     no_args_is_help=True, help="The customers: who they are, what their contracts cover, who may speak."
 )
-out = Console()
+out = screen()
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="rich or json")]
 Number = Annotated[str, typer.Argument(help="customer number")]
 Result = TypeVar("Result")

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +20,7 @@ import adapters
 from bot.config import Settings
 from bot.errors import SettingsError
 from bot.ports import CanFind
+from bot.screen import screen
 
 if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from bot.desk.letters import DeadLetter, Letters
@@ -29,7 +29,7 @@ dead = typer.Typer(
     no_args_is_help=True,
     help="What went wrong for good: messages not handled (in), not sent or perhaps sent (out), files not had (file).",
 )
-out = Console()
+out = screen()
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="rich or json")]
 Number = Annotated[str, typer.Argument(help="number of a dead letter, such as in-5, out-7 or file-3")]
 Numbers = Annotated[list[str], typer.Argument(help="numbers of dead letters, such as in-5, out-7 or file-3")]

@@ -9,18 +9,19 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
 from rich.markup import escape
 
 import adapters
 from bot.config import Settings
 from bot.errors import DatabaseError, DeliveryError, FirstlineError, SettingsError
+from bot.logs import know, redacted
 from bot.model import ChatRef, Finding, Page, Person
+from bot.screen import screen
 
 if TYPE_CHECKING:
     from adapters.mail import MailAdapter
@@ -29,7 +30,7 @@ doctor = typer.Typer(
     invoke_without_command=True,
     help="Look at the whole set-up, or at that of one chat platform: what is missing, and what to do.",
 )
-out = Console()
+out = screen()
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="rich or json")]
 Section = tuple[str, AsyncIterator[Finding]]
 
@@ -45,7 +46,7 @@ def everything(context: typer.Context, form: Form = "rich") -> None:
     if context.invoked_subcommand is not None:
         return
     try:
-        settings = Settings.load()
+        settings = _settings()
     except SettingsError as error:
         _show([("Settings", _refused(error))], form)
         return
@@ -61,7 +62,7 @@ def slack(
     form: Form = "rich",
 ) -> None:
     """Tokens, scopes, events, the way in, and the channels that customers are bound to."""
-    _show([("", _slack(Settings.load(), channel or ()))], form)
+    _show([("", _slack(_settings(), channel or ()))], form)
 
 
 @doctor.command()
@@ -73,7 +74,13 @@ def telegram(
     form: Form = "rich",
 ) -> None:
     """The token, the clock, privacy mode, the way in, and the groups that customers are bound to."""
-    _show([("", _telegram(Settings.load(), group or ()))], form)
+    _show([("", _telegram(_settings(), group or ()))], form)
+
+
+def _settings() -> Settings:
+    settings = Settings.load()
+    know(settings.secrets)
+    return settings
 
 
 def _sections(settings: Settings) -> Iterator[Section]:
@@ -220,7 +227,9 @@ def _show(sections: Sequence[Section], form: str) -> None:
         found = []
         for title, findings in sections:
             shown = False
-            async for finding in _whatever_happens(findings):
+            async for each in _whatever_happens(findings):
+                # A gateway may repeat in its answer what it was called with.
+                finding = replace(each, message=redacted(each.message), remedy=redacted(each.remedy))
                 if form == "rich" and title and not shown:
                     out.print(f"\n[bold]{escape(title)}[/]", highlight=False)
                 shown = True

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bot.config import Settings
 from bot.errors import FirstlineError
 from bot.model import Person, ticket_key
+from bot.screen import screen
 
 if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from bot.desk.files import FileDesk
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from bot.storage.store import Store
 
 files = typer.Typer(no_args_is_help=True, help="The files of tickets, from customers and staff.")
-out = Console()
+out = screen()
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="rich or json")]
 Number = Annotated[int, typer.Argument(help="number of the file, as `files list` has it")]
 Ticket = Annotated[str, typer.Argument(help="ticket, such as HD-000123")]

@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bot.cli_tickets import Form, Who, at_desk, staff
+from bot.screen import screen
 
 if TYPE_CHECKING:
     from bot.desk.staff import Desk
 
 incidents = typer.Typer(no_args_is_help=True, help="Faults that you know of and tell those who report them.")
-out = Console()
+out = screen()
 
 
 @incidents.command()

@@ -13,19 +13,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
 from bot.config import Settings
 from bot.model import Category, Person, Priority, Ticket
+from bot.screen import screen
 
 if TYPE_CHECKING:  # it takes long to import, and not every command needs it
     from bot.desk.staff import Desk
 
 tickets = typer.Typer(no_args_is_help=True, help="The desk: tickets, and what people do with them.")
-out = Console()
+out = screen()
 
 Form = Annotated[Literal["rich", "json"], typer.Option("--format", help="rich or json")]
 Key = Annotated[str, typer.Argument(metavar="TICKET", help="HD-000123, or 123")]

@@ -5,11 +5,13 @@ It must not know what the settings are used for.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self, get_args
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
 
     data: Path = Field(default=Path("data"), description="folder of the embedded database, models and attachments")
     intents: Path = Field(default_factory=shipped_intents, description="folder of the intent files")
-    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    database_url: str = Field(default="", repr=False, description="SQLAlchemy URL; empty: SQLite in the data folder")
     adapters: str = Field(default="", description="chat adapters to run, comma-separated: telegram, slack, folder")
     roles: str = Field(
         default=",".join(get_args(Role)),
@@ -127,6 +129,18 @@ class Settings(BaseSettings):
             if self.database_url.startswith(prefix):
                 return driver + self.database_url.removeprefix(prefix)
         return self.database_url
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """All that must never be read anywhere, those among them that other libraries take from the environment."""
+        own = {
+            v.get_secret_value() for name in type(self).model_fields if isinstance(v := getattr(self, name), SecretStr)
+        }
+        password = None
+        with contextlib.suppress(ValueError):  # no address at all
+            password = urlsplit(self.database_url).password
+        others = {os.environ.get(name) for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")}
+        return frozenset(filter(None, {*own, *others, password, unquote(password or "")}))
 
     @property
     def embedded_database(self) -> Path:

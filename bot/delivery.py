@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import DeliveryError, ElsewhereError, FileGoneError, FilesError
-from bot.logs import told
+from bot.logs import redacted, told
 from bot.model import Author, ChatRef, Mode
 from bot.observing import Observe, Step, observed, tell, unobserved
 from bot.ports import CanFind, ChatAdapter, Clock
@@ -140,18 +140,19 @@ class Delivery:
     async def _not_sent(self, letter: Letter, error: DeliveryError, step: Step, *, askable: bool) -> timedelta:
         """Put it off or give it up; the step ends with which of the two it was."""
         step.outcome = "put_off"
+        said = redacted(str(error))  # a gateway may repeat in its answer what it was called with
         now, uncertain = self.clock(), letter.uncertain + error.uncertain
         delay = self._delay(letter, error)
         if askable and error.uncertain:
             delay = max(delay, ASK_AFTER)
-        log_ = log.bind(correlation=letter.correlation, letter=letter.id, attempt=letter.attempts, error=str(error))
+        log_ = log.bind(correlation=letter.correlation, letter=letter.id, attempt=letter.attempts, error=said)
         async with self.store.transaction() as session:
             if error.retry_after is not None:
                 await session.outbox.hold(letter.lane, now + error.retry_after)
             if error.moved_to is not None and error.moved_to != letter.part.chat.chat_id:
                 log_.warning("chat_moved")
                 await move(session.connection, letter.part.chat, error.moved_to, now)
-                await session.outbox.settle(letter, state="pending", due_at=now, uncertain=uncertain, error=str(error))
+                await session.outbox.settle(letter, state="pending", due_at=now, uncertain=uncertain, error=said)
                 return timedelta()
             thread = await self._thread(session, letter)
             opens = thread is not None and letter.key == thread.opener_key
@@ -161,26 +162,22 @@ class Delivery:
             if opens and (hopeless or _spent(letter, uncertain)):
                 # Without its thread nobody would see the ticket: it waits until whoever runs this has put the place right.
                 log_.error("no_thread_for_ticket", ticket=thread and thread.ticket, seconds=CAP.total_seconds())
-                await session.outbox.settle(
-                    letter, state="pending", due_at=now + CAP, uncertain=uncertain, error=str(error)
-                )
+                await session.outbox.settle(letter, state="pending", due_at=now + CAP, uncertain=uncertain, error=said)
                 return CAP
             if hopeless:
                 step.outcome = "dead"
                 log_.error("send_failed_for_good")
-                await session.outbox.settle(letter, state="dead", error=str(error))
-                await self._event(session, letter, "unreachable" if error.unreachable else "send_failed", str(error))
+                await session.outbox.settle(letter, state="dead", error=said)
+                await self._event(session, letter, "unreachable" if error.unreachable else "send_failed", said)
                 return timedelta()
             if _spent(letter, uncertain) and not askable:
                 step.outcome = "uncertain"
                 log_.error("send_uncertain")
-                await session.outbox.settle(letter, state="uncertain", uncertain=uncertain, error=str(error))
-                await self._event(session, letter, "send_uncertain", str(error))
+                await session.outbox.settle(letter, state="uncertain", uncertain=uncertain, error=said)
+                await self._event(session, letter, "send_uncertain", said)
                 return timedelta()
             log_.warning("send_put_off", seconds=delay.total_seconds(), uncertain=error.uncertain)
-            await session.outbox.settle(
-                letter, state="pending", due_at=now + delay, uncertain=uncertain, error=str(error)
-            )
+            await session.outbox.settle(letter, state="pending", due_at=now + delay, uncertain=uncertain, error=said)
         return delay
 
     async def _thread(self, session: Session, letter: Letter) -> Thread | None:

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +17,13 @@ import structlog
 
 from bot.errors import FirstlineError
 
-SECRETS = re.compile(r"\b(xox[a-z]-[\w-]+|xapp-[\w-]+|\d{6,}:[\w-]{30,})")
-"""Tokens of Slack and Telegram wherever they turn up, for example in the address of a failed request."""
+SECRETS = re.compile(r"\b(xox[a-z]-[\w-]+|xapp-[\w-]+|\d{6,}:[\w-]{30,})|(?<=://)[^\s/:@]*:[^\s/@]+(?=@)")
+"""Tokens of Slack and Telegram, and passwords in addresses, wherever they turn up, for example where a request has failed."""
+
+SHORTEST_SECRET = 6
+"""Characters; what is shorter would blank half of the log."""
+
+CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 NOISY = (
     *("httpx", "httpcore", "telegram", "slack_bolt", "slack_sdk", "aiohttp"),
@@ -26,7 +31,12 @@ NOISY = (
 )
 
 
-def configure(form: Literal["console", "json"], level: str) -> None:
+_known: set[str] = set()
+
+
+def configure(form: Literal["console", "json"], level: str, secrets: Iterable[str] = ()) -> None:
+    """``secrets`` as in ``know``."""
+    know(secrets)
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -38,6 +48,7 @@ def configure(form: Literal["console", "json"], level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         without_secrets,
+        *([] if form == "json" else [on_one_line]),
     ]
     structlog.configure(
         processors=[*shared, renderer],
@@ -73,6 +84,39 @@ def told(error: BaseException) -> str:
 
 def without_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = SECRETS.sub("[secret]", value)
+        event[key] = _redacted(value)
+    return event
+
+
+def know(secrets: Iterable[str]) -> None:
+    """The secrets of this installation, which no pattern would find, are never shown from here on."""
+    _known.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+
+
+def redacted(text: str) -> str:
+    """The text without any secret of this installation, as far as it is one that the log knows."""
+    text = SECRETS.sub("[secret]", text)
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, "[secret]")
+    return text
+
+
+def _redacted(value: Any) -> Any:
+    match value:
+        case str():
+            return redacted(value)
+        case Mapping():
+            return {key: _redacted(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_redacted(item) for item in value]
+        case BaseException() | bytes() | Path():
+            return redacted(repr(value))
+    return value
+
+
+def on_one_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What somebody else has named must not look like a line of ours, nor steer the terminal. JSON escapes it anyhow."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
     return event

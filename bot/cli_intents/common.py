@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bot.config import Settings
 from bot.errors import FirstlineError
+from bot.screen import screen
 
 if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from rich.status import Status
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # these take long to import, and not every command needs them
     from bot.ports import Classifier
 
 intents = typer.Typer(no_args_is_help=True, help="The intent files: check, try, evaluate, compare.")
-out = Console()
+out = screen()
 Form = Literal["text", "json"]
 Row = TypeVar("Row", bound=BaseModel)
 

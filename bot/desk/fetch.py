@@ -22,7 +22,7 @@ from bot.dialogue.speak import notice
 from bot.errors import DeliveryError, ElsewhereError, FilesError
 from bot.files.contents import Inspector, RefusedError
 from bot.files.names import harmless
-from bot.logs import told
+from bot.logs import redacted, told
 from bot.model import Attachment, Author, ChatRef, Language, Mode, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, Files, FileSource
@@ -133,13 +133,13 @@ class Fetcher:
     async def _not_fetched(self, filed: Filed, error: DeliveryError, step: Step) -> timedelta | None:
         now = self.clock()
         if error.permanent or now - (filed.retried_at or filed.created_at) > GIVE_UP_AFTER:
-            await self._given_up(filed, FAILED, "failed", str(error))
+            await self._given_up(filed, FAILED, "failed", redacted(str(error)))
             step.outcome = FAILED
             return None
         ceiling = min(CAP, BASE * 2.0 ** min(filed.attempts, 16))
         delay = error.retry_after or max(ceiling * self.jitter.random(), timedelta(seconds=1))
         async with self.store.transaction() as session:
-            await session.attachments.put_off(filed, str(error), now + delay)
+            await session.attachments.put_off(filed, redacted(str(error)), now + delay)
         step.outcome = "put_off"
         log.warning(
             "fetch_put_off", attachment=filed.id, attempt=filed.attempts + 1, error=str(error), again=delay.seconds

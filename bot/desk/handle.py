@@ -39,7 +39,7 @@ from bot.dialogue.turn import Edit, Outcome, Turn
 from bot.dialogue.voice import Reply
 from bot.errors import ConflictError, ElsewhereError
 from bot.knowledge import Knowledge
-from bot.logs import told
+from bot.logs import redacted, told
 from bot.model import Author, ChatRef, Conversation, Language, Mode, Prediction, Priority, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
@@ -155,7 +155,7 @@ class Worker:
     async def _handle(self, whole: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
         async with self.store.snapshot() as session:
             conversation = await self.gather.seen(session, whole, burst.first)
-        code = await self._proved(conversation, burst)
+        code, burst, secret = await self._proved(conversation, burst)
         async with self.store.snapshot() as session:
             situation = await self.gather(
                 session,
@@ -172,11 +172,15 @@ class Worker:
         turn = await self._understood(conversation, burst, before, knowledge)
         outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
         try:
-            await self._commit(whole, conversation, burst, before, outcome, situation, knowledge.catalogue)
+            await self._commit(
+                whole, conversation, burst, before, outcome, situation, knowledge.catalogue, reword=secret
+            )
         except _NoCodeError:
             situation = replace(situation, can_mail=False)
             outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
-            await self._commit(whole, conversation, burst, before, outcome, situation, knowledge.catalogue)
+            await self._commit(
+                whole, conversation, burst, before, outcome, situation, knowledge.catalogue, reword=secret
+            )
         return outcome
 
     async def _refused(self, conversation: Conversation, received: Received) -> timedelta:
@@ -196,16 +200,19 @@ class Worker:
         log.warning("not_of_staff", person=actor, action=message.action, conversation=conversation.id)
         return timedelta()
 
-    async def _proved(self, conversation: Conversation, burst: Burst) -> Literal["right", "wrong"] | None:
+    async def _proved(
+        self, conversation: Conversation, burst: Burst
+    ) -> tuple[Literal["right", "wrong"] | None, Burst, bool]:
         """Use up the link or the code that this turn brings, before anything is decided.
 
-        Whoever has proved something stays known, so that doing this again after a crash finds them known already.
+        Whoever has proved something stays known, so that doing this again after a crash finds them known already. The turn comes
+        back without the digits of a code that is used or too old, and whether there were any: nothing needs to keep them.
         """
         message, now = burst.first, self.clock()
         pending = conversation.pending
         digits = _CODE.search(burst.text) if pending is not None and pending.kind == "code" else None
         if message.invitation is None and digits is None:
-            return None
+            return None, burst, False
         adapter, sender = message.chat.adapter, message.sender
         async with self.store.transaction() as session:
             if message.invitation is not None:
@@ -216,11 +223,12 @@ class Worker:
                 organisation = await session.customers.check_code(adapter, sender.id, digits[0], now)
                 how = "code"
             if organisation is None:
-                return "wrong"
+                spent = digits is not None and await session.customers.was_code(adapter, sender.id, digits[0])
+                return "wrong", burst.without(digits[0]) if digits and spent else burst, spent
             await session.customers.bind(
                 adapter, sender.id, organisation.id, Level.PROVEN, now, person=sender.name, how=how
             )
-            return "right"
+            return "right", burst.without(digits[0]) if digits else burst, digits is not None
 
     async def _understood(
         self, conversation: Conversation, burst: Burst, before: Received | None, knowledge: Knowledge
@@ -260,6 +268,8 @@ class Worker:
         outcome: Outcome,
         situation: Situation,
         catalogue: Catalogue,
+        *,
+        reword: bool,
     ) -> None:
         now, first = self.clock(), burst.rows[0]
         async with self.store.transaction() as session:
@@ -273,6 +283,8 @@ class Worker:
             if done.tickets and after.ticket is not None:
                 await session.attachments.file(conversation.id, after.ticket, first.message.sender.id)
             await session.inbox.mark_handled(tuple(r.id for r in burst.rows), now)
+            for row in burst.rows if reword else ():
+                await session.inbox.reword(row)
             for deletion in (r.message for r in burst.rows if r.message.deletion_of):
                 await session.inbox.mark_deleted(deletion.chat, deletion.deletion_of or "", now)
             await session.events.add(
@@ -363,7 +375,7 @@ class Worker:
 
     async def _failed(self, conversation: Conversation, first: Received) -> timedelta:
         """Note the failure; at the last attempt the message becomes a dead letter *and* a ticket, so that a person sees it."""
-        error, now = traceback.format_exc(limit=-3), self.clock()
+        error, now = redacted(traceback.format_exc(limit=-3)), self.clock()
         async with self.store.transaction() as session:
             if first.attempts + 1 < MAX_ATTEMPTS:
                 delay = BACKOFF[min(first.attempts, len(BACKOFF) - 1)]

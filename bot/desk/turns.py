@@ -6,7 +6,7 @@ It must not understand the messages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.model import InboundMessage
@@ -32,6 +32,15 @@ class Burst:
     @property
     def first(self) -> InboundMessage:
         return self.rows[0].message
+
+    def without(self, secret: str) -> Burst:
+        """The same, as if dots had been written in its place."""
+
+        def blank(text: str) -> str:
+            return text.replace(secret, "•" * len(secret))
+
+        rows = (replace(row, message=replace(row.message, text=blank(row.message.text))) for row in self.rows)
+        return replace(self, rows=tuple(rows), text=blank(self.text))
 
 
 def oldest(waiting: Sequence[Received]) -> Burst:

@@ -20,6 +20,7 @@ from bot.desk.handle import BACKOFF, MAX_ATTEMPTS
 from bot.desk.staff import Desk
 from bot.dialogue.voice import Voice
 from bot.errors import ConflictError, DeliveryError
+from bot.logs import redacted
 from bot.model import ChatRef, Conversation, InboundMessage, Language, Mark, Person
 from bot.ports import ChatAdapter, Clock, Engine, StaffSurface
 from bot.room import orders
@@ -221,7 +222,7 @@ class Room:
 
     async def _failed(self, conversation: Conversation, received: Received, error: Exception) -> timedelta:
         """At the last attempt its writer is told that nothing was done with it."""
-        now, trace = self.clock(), traceback.format_exc(limit=-3)
+        now, trace = self.clock(), redacted(traceback.format_exc(limit=-3))
         last = received.attempts + 1 >= MAX_ATTEMPTS and not isinstance(error, DeliveryError)
         async with self.store.transaction() as session:
             if not last:

@@ -261,6 +261,13 @@ class Customers(Organisations):
         await self._connection.execute(update(_code).where(_code.c.id == right[-1].id).values(used_at=now))
         return await self.get(right[-1].organisation_id)
 
+    async def was_code(self, adapter: str, user_id: str, code: str) -> bool:
+        """Whether these digits were ever a code for this person, used or too old by now, as far as that is still kept."""
+        code = _SPACING.sub("", code)
+        person = (_code.c.adapter == adapter) & (_code.c.user_id == storable(user_id))
+        rows = (await self._connection.execute(select(_code).where(person))).all()
+        return any([hmac.compare_digest(row.code_hash, await _stretched(code, row.salt)) for row in rows])
+
     async def _one_at_a_time(self, adapter: str, user_id: str, organisation_id: str) -> None:
         """Whoever counts must be alone. SQLite has one writer anyhow; PostgreSQL keeps these locks until the transaction ends."""
         if self._connection.dialect.name == "sqlite":

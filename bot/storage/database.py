@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import aiosqlite
 from sqlalchemy import Connection, Dialect, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -36,7 +36,12 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """``url`` is a SQLAlchemy URL with an async driver: sqlite+aiosqlite or postgresql+psycopg. Raises SettingsError."""
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):  # what it quotes may be the password
+            raise SettingsError(
+                "FIRSTLINE_DATABASE_URL cannot be read: it must look like postgresql://user@host/name."
+            ) from None
         self.url = parsed
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         in_memory = self.is_sqlite and parsed.database in (None, "", ":memory:")

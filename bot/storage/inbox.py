@@ -134,6 +134,11 @@ class Inbox:
             update(_t).where(_t.c.identity == identity_of(chat, message_id)).values(deleted_at=now)
         )
 
+    async def reword(self, received: Received) -> None:
+        """Keep the message as it stands here: what was secret in it has served."""
+        message = dump_message(received.message)
+        await self._connection.execute(update(_t).where(_t.c.id == received.id).values(message=message))
+
     async def _row(self, which: ColumnElement[bool]) -> Row[Any] | None:
         return (await self._connection.execute(select(_t).where(which))).one_or_none()
 

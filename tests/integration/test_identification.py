@@ -14,6 +14,7 @@ from bot.agreement.customers import Contract, Level
 from bot.catalogue.catalogue import Catalogue
 from bot.model import Candidate, Category, ChatRef, Prediction
 from bot.storage import tables
+from bot.storage.customers import CODE_LASTS
 from bot.storage.store import Store
 from tests.fakes import START, FakeAdapter, FakeClassifier, a_message
 from tests.integration.desk import Desk, a_desk
@@ -105,9 +106,29 @@ async def test_a_code_from_the_mailbox_opens_the_organisations_tickets_and_is_no
             for table in tables.metadata.sorted_tables
             for row in await session.connection.execute(select(table))
         ]
-    assert {name for name, row in rows if code in row or f"{code[:3]} {code[3:]}" in row} <= {"inbox", "conversation"}
+    assert not [name for name, row in rows if code in row or f"{code[:3]} {code[3:]}" in row]
+    assert any("Der Code ist •••••••." in row for name, row in rows if name == "inbox")
     assert await _say(desk, code) is not None
     assert await _levels(desk, "andere") == {}
+
+
+async def test_a_code_that_comes_too_late_is_not_kept_either(desk: Desk, mail: FakeAdapter) -> None:
+    await _say(desk, "Der Export ist kaputt, Fehler E-2041. Muster Maschinenbau 10442", sender="kollege", chat="c2")
+    (ticket,) = await desk.tickets()
+    await _say(desk, "Der Druck ist kaputt, Fehler E-17. Muster Maschinenbau 10442")
+    await _say(desk, f"Wie steht es um {ticket.key}?")
+    ((_, text),) = mail.sent
+    (code,) = re.findall(r"\b\d{6}\b", text)
+    desk.clock.advance(CODE_LASTS)
+    await _say(desk, f"Hier: {code}")
+    assert await _levels(desk) == {"10442": Level.STATED}
+    async with desk.store.snapshot() as session:
+        rows = [
+            str(tuple(row))
+            for table in tables.metadata.sorted_tables
+            for row in await session.connection.execute(select(table))
+        ]
+    assert not [row for row in rows if code in row]
 
 
 async def test_an_invitation_makes_one_person_known_and_no_other(desk: Desk) -> None:
