@@ -7,7 +7,7 @@ UV     := $(BIN)/uv
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra all
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run serve test lint types contracts unit chaos mutants bench-nlu format lock clean help
+.PHONY: run serve test lint types contracts unit chaos fuzz mutants bench-nlu format lock clean help
 
 help: ## what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -39,6 +39,9 @@ unit: $(VENV)/dev
 chaos: $(VENV)/dev ## kill, stop and cut off whole bots under load: make chaos SEED=1 MESSAGES=1000 ENGINE=sqlite
 	@$(BIN)/python -m tests.chaos.storm $(if $(SEED),--seed $(SEED)) $(if $(MESSAGES),--messages $(MESSAGES)) \
 	  $(if $(ENGINE),--engine $(ENGINE))
+
+fuzz: $(VENV)/dev ## damage 100,000 updates for each adapter: make fuzz SEED=1 COUNT=100000
+	@$(BIN)/python -m tests.hostile.fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 mutants: $(VENV)/dev ## take out what keeps it reliable, piece by piece, and see a test fail: make mutants ONLY="fence sweeper"
 	@$(BIN)/python -m tests.mutants.gate $(ONLY)
