@@ -6,29 +6,19 @@ It must not know the tables.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import aiosqlite
-from sqlalchemy import Connection, Dialect, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Dialect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.errors import DatabaseError, SettingsError
-
-BUSY_TIMEOUT = 10.0
-"""Seconds to wait for another process that writes to the same file, unless the URL says otherwise (``?timeout=``)."""
+from bot.storage.sqlite import WholeConnection, Writer, engine_for
 
 READERS = 4
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class Database:
@@ -57,10 +47,10 @@ class Database:
                 ) from error
             self._reader = self._writer
         else:
-            # One writing connection: SQLite has one write lock, and waiting in our own queue is fair where its busy loop is not.
-            self._writer = _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE")
+            self._writer = engine_for(parsed, size=1, begin="BEGIN IMMEDIATE")
             # An in-memory database lives in its connection, so there it is read through the same one.
-            self._reader = self._writer if in_memory else _sqlite_engine(parsed, size=READERS, begin="BEGIN")
+            self._reader = self._writer if in_memory else engine_for(parsed, size=READERS, begin="BEGIN")
+        self._together = Writer(self._writer) if self.is_sqlite else None
 
     @property
     def dialect(self) -> Dialect:
@@ -74,7 +64,8 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write: committed at the end, rolled back on an exception. Raises DatabaseError."""
-        async with _translated(), _transaction(self._writer) as connection:
+        transaction = _transaction(self._writer) if self._together is None else self._together.transaction()
+        async with _translated(), transaction as connection:
             yield connection
 
     @asynccontextmanager
@@ -110,35 +101,8 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     await asyncio.shield(_kept(_closed(connection, commit=True)))
 
 
-class _SQLiteConnection(AsyncConnection):
-    """Ends every statement that it has begun, whoever is cancelled meanwhile; only then is the caller told.
-
-    A statement that is cut off halfway keeps its locks for as long as anything refers to it, which the cancellation's own
-    traceback does: neither a rollback nor closing the connection would release them. PostgreSQL can cancel statements, SQLite
-    needs milliseconds for ours.
-    """
-
-    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
-        return await _ended(super().execute(statement, parameters, execution_options=execution_options))
-
-    async def run_sync(self, fn: Callable[Concatenate[Connection, _P], _T], *arg: _P.args, **kw: _P.kwargs) -> _T:
-        return await _ended(super().run_sync(fn, *arg, **kw))
-
-
-async def _ended(statement: Coroutine[Any, Any, _T]) -> _T:
-    task = asyncio.create_task(statement)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            # Told to hurry once more: the first time is enough, and is passed on below.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((task,))
-        raise
-
-
 async def _opened(engine: AsyncEngine) -> AsyncConnection:
-    connection = await (_SQLiteConnection(engine) if engine.dialect.name == "sqlite" else engine.connect())
+    connection = await (WholeConnection(engine) if engine.dialect.name == "sqlite" else engine.connect())
     try:
         await connection.begin()
     except BaseException:
@@ -179,55 +143,3 @@ async def _translated() -> AsyncIterator[None]:
         raise DatabaseError(f"The database refused: {type(error.orig).__name__}: {said}") from error
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseError(f"The database cannot be used: {type(error).__name__}: {error}") from error
-
-
-def _sqlite_engine(url: URL, *, size: int, begin: str) -> AsyncEngine:
-    async def connected() -> aiosqlite.Connection:
-        arguments, options = engine.dialect.create_connect_args(url)
-        opened = await asyncio.to_thread(_open_sqlite, *arguments, **options)
-        # The driver's thread gets a connection that is open already: it would tell of one that it cannot open when the event loop
-        # may be closed. As a daemon it holds no process back from its end.
-        connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
-        connection._thread.daemon = True
-        await connection
-        return connection
-
-    engine = create_async_engine(
-        url,
-        async_creator=connected,
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=size,
-        max_overflow=0,
-        # Waiting for the writing connection is a queue, not a fault: only a stuck writer lets this run out.
-        pool_timeout=60,
-    )
-    event.listen(engine.sync_engine, "begin", _beginner(begin))
-    return engine
-
-
-def _open_sqlite(*arguments: Any, **options: Any) -> sqlite3.Connection:
-    if sqlite3.sqlite_version_info < (3, 35):
-        raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed (RETURNING).")
-    # The driver must not begin transactions on its own: it would begin them DEFERRED and fail on the first write under load.
-    # Only one thread will use the connection, but another than this one.
-    connection: sqlite3.Connection = sqlite3.connect(
-        *arguments, **{"timeout": BUSY_TIMEOUT} | options | {"isolation_level": None, "check_same_thread": False}
-    )
-    try:
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _beginner(statement: str) -> Callable[[Any], None]:
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql(statement)
-
-    return begin

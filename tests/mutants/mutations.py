@@ -59,6 +59,20 @@ MUTATIONS = (
         f"{KILL}test_a_process_that_stood_still_while_a_person_took_over_does_not_talk_over_them",
     ),
     Mutation(
+        "told only after the shared commit",
+        "bot/storage/sqlite.py",
+        "turn.ended.set_result(True)\n        await asyncio.shield(turn.settled)",
+        "turn.ended.set_result(True)",
+        f"{INTEGRATION}test_together.py::test_if_the_shared_commit_fails_nobody_believes_that_it_is_kept",
+    ),
+    Mutation(
+        "undone for itself in the shared commit",
+        "bot/storage/sqlite.py",
+        'await connection.exec_driver_sql("ROLLBACK TO turn")',
+        "pass",
+        f"{INTEGRATION}test_together.py::test_one_that_fails_is_undone_and_nobody_else",
+    ),
+    Mutation(
         "wake-ups only after the commit",
         "bot/storage/store.py",
         "self._callbacks.append(callback)",
