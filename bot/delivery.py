@@ -60,7 +60,7 @@ class Delivery:
             step.attempt = letter.attempts
             return await self._sent(letter, adapter, step, insist=insist)
 
-    async def _sent(self, letter: Letter, adapter: ChatAdapter, step: Step, *, insist: bool) -> timedelta:
+    async def _sent(self, letter: Letter, adapter: ChatAdapter, step: Step, *, insist: bool) -> timedelta | None:
         log_ = log.bind(correlation=letter.correlation, lane=letter.lane, letter=letter.id, attempt=letter.attempts)
         askable = isinstance(adapter, CanFind)
         try:
@@ -89,9 +89,10 @@ class Delivery:
             pace = timedelta(seconds=adapter.limits.pace_after(letter.part))
             if pace:
                 await session.outbox.hold(letter.lane, now + pace)
+            more = await session.outbox.more(letter.lane)
         step.outcome = "sent"
         log_.info("sent" if settled else "sent_twice")
-        return pace
+        return pace if more else None  # what is written from now on has a wake-up of its own
 
     async def _claim(self, lane: str) -> tuple[Letter, ChatAdapter, bool] | timedelta | None:
         """Under the conversation's lock: drop what the bot may no longer say, or mark the oldest as being sent.

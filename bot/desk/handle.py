@@ -119,7 +119,9 @@ class Worker:
         first, *others = burst.rows
         with observed(self.observe, "handle", conversation.chat.adapter, correlation=first.correlation) as step:
             step.others, step.attempt = tuple(row.correlation for row in others), first.attempts + 1
-            return await self._turn(conversation, burst, step)
+            again = await self._turn(conversation, burst, step)
+        # What was accepted after the look above has a wake-up of its own.
+        return None if step.outcome == "handled" and len(burst.rows) == len(waiting) else again
 
     async def _turn(self, conversation: Conversation, burst: Burst, step: Step) -> timedelta:
         log_ = log.bind(correlation=step.correlation, conversation=conversation.id)

@@ -33,6 +33,8 @@ STALLED = timedelta(seconds=5)
 RESCUE_EVERY = timedelta(seconds=2)
 POLL_EVERY = timedelta(seconds=1)
 """Only for what a notification should have told: one is lost with the connection that listens."""
+SHORT = timedelta(seconds=2)
+"""Delays up to this hold up the whole lane, which saves half of the jobs: most are the rest of a burst, or the platform's pace."""
 PATIENCE = timedelta(seconds=5)
 """For a connection to the database."""
 
@@ -178,7 +180,7 @@ class ProcrastinateEngine:
             if delay == timedelta():
                 await self._put((kind, lane), adapter)
             elif delay is not None:
-                await self._put_off((kind, lane), delay)
+                await (self._put((kind, lane), delay=delay) if delay <= SHORT else self._put_off((kind, lane), delay))
                 self._nudge_later(kind, delay)
         except ConnectorException as error:
             log.warning("wake_up_lost", kind=kind, lane=lane, error=repr(error.__cause__))  # the sweeper finds it
@@ -202,17 +204,22 @@ class ProcrastinateEngine:
     async def _ring(self, kind: str, lane: str) -> None:
         await self._put((kind, lane))
 
-    async def _put(self, lane: Lane, adapter: str | None = None, *, connection: Any = None) -> None:
-        """``adapter``: only a process that has it is to take the lane, which waits until there is one."""
+    async def _put(
+        self, lane: Lane, adapter: str | None = None, *, delay: timedelta = timedelta(), connection: Any = None
+    ) -> None:
+        """``adapter``: only a process that has it is to take the lane, which waits until there is one. ``delay`` holds up the lane:
+        a job that is to run later keeps its lock.
+        """
         kind, name = lane
+        due = self._due(delay) if delay else None
         # No queueing lock: a stalled job could then not be put back while another of its lane waits.
         queue = queue_of(kind, adapter)
-        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane), connection=connection)
+        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane), schedule_at=due, connection=connection)
         await job.defer_async(kind=kind, lane=name)
 
     async def _put_off(self, lane: Lane, delay: timedelta, connection: Any = None) -> None:
         kind, name = lane
-        due = datetime.now(UTC) + self._ahead + delay
+        due = self._due(delay)
         # No lock: a job that is to run later would hold up its whole lane until then. Those of the same second are one.
         once = None if connection is not None else f"{kind}:{name}:{due.timestamp():.0f}"
         queue = queue_of(kind)
@@ -221,6 +228,9 @@ class ProcrastinateEngine:
             await job.defer_async(kind=kind, lane=name)
 
     # --- on time
+
+    def _due(self, delay: timedelta) -> datetime:
+        return datetime.now(UTC) + self._ahead + delay
 
     def _nudge_later(self, kind: str, delay: timedelta) -> None:
         """Workers hear of new jobs, but not that the time of one has come; until they look by themselves, seconds pass."""

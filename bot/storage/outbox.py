@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, func, literal, select, update
+from sqlalchemy import Row, Select, bindparam, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import Author, ChatRef, Part
@@ -75,6 +75,31 @@ _FORGET = {"payload": case((_t.c.secret == 1, literal({}, _t.c.payload.type)), e
 """What is written along with every state that settles a part: a secret does not outlive its use."""
 
 
+def _oldest() -> Select[Any]:
+    """Put together once: SQLAlchemy takes longer for it than the database for its answer."""
+    earlier = _t.alias("earlier")
+    first = ~(
+        select(earlier.c.id)
+        .where(
+            earlier.c.lane == _t.c.lane,
+            earlier.c.conversation_id == _t.c.conversation_id,
+            tables.one_of(earlier.c.state, OPEN),
+            earlier.c.id < _t.c.id,
+        )
+        .exists()
+    )
+    turn = case((_t.c.state == "sending", 0), (_t.c.due_at <= bindparam("at", type_=_t.c.due_at.type), 1), else_=2)
+    return (
+        select(_t)
+        .where(_t.c.lane == bindparam("of_lane"), tables.one_of(_t.c.state, OPEN), first)
+        .order_by(turn, case((turn == 2, _t.c.due_at)), _t.c.id)
+        .limit(1)
+    )
+
+
+_OLDEST = _oldest()
+
+
 class Outbox:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -110,26 +135,13 @@ class Outbox:
         What was being sent comes first, then what is due, the oldest before the others, then what is due soonest: a reply that can
         still be taken back holds up its own conversation, and no other one.
         """
-        earlier = _t.alias("earlier")
-        first = ~(
-            select(earlier.c.id)
-            .where(
-                earlier.c.lane == _t.c.lane,
-                earlier.c.conversation_id == _t.c.conversation_id,
-                tables.one_of(earlier.c.state, OPEN),
-                earlier.c.id < _t.c.id,
-            )
-            .exists()
-        )
-        turn = case((_t.c.state == "sending", 0), (_t.c.due_at <= now, 1), else_=2)
-        query = (
-            select(_t)
-            .where(_t.c.lane == lane, tables.one_of(_t.c.state, OPEN), first)
-            .order_by(turn, case((turn == 2, _t.c.due_at)), _t.c.id)
-            .limit(1)
-        )
-        row = (await self._connection.execute(query)).one_or_none()
+        row = (await self._connection.execute(_OLDEST, {"of_lane": lane, "at": now})).one_or_none()
         return None if row is None else _letter(row)
+
+    async def more(self, lane: str) -> bool:
+        """Whether anything is still to be sent in the lane."""
+        query = select(_t.c.id).where(_t.c.lane == lane, tables.one_of(_t.c.state, OPEN)).limit(1)
+        return (await self._connection.execute(query)).first() is not None
 
     async def revise(self, key: str, part: Part) -> bool:
         """Say something else in the part ``key``; False when it is on its way, may have arrived, or is gone."""

@@ -151,11 +151,7 @@ class Tickets:
         return await self._told(_t.c.conversation_id == conversation_id, numbers, most)
 
     async def _told(self, whose: ColumnElement[bool], numbers: Sequence[int], most: int) -> tuple[Ticket, ...]:
-        newest = select(_t).where(whose, _t.c.state.not_in(_DONE)).order_by(_t.c.number.desc()).limit(most)
-        named = select(_t).where(whose, _t.c.number.in_(numbers))
-        rows = [*await self._connection.execute(newest), *await self._connection.execute(named)]
-        found = {row.number: _ticket(row) for row in rows}
-        return tuple(found[number] for number in sorted(found, reverse=True))
+        return await self._newest((whose, _t.c.state.not_in(_DONE)), most, (whose,), numbers)
 
     async def owned_in(self, conversation_id: str) -> tuple[Ticket, ...]:
         """The tickets of the conversation about which a person talks to the customer; the newest last."""
@@ -167,9 +163,19 @@ class Tickets:
     async def done_in(self, conversation_id: str, numbers: Sequence[int] = (), most: int = 3) -> tuple[Ticket, ...]:
         """The conversation's resolved and closed tickets: the newest ``most``, and those with these ``numbers``; newest first."""
         done = (_t.c.conversation_id == conversation_id, _t.c.state.in_(_DONE), _t.c.merged_into.is_(None))
-        newest = select(_t).where(*done).order_by(_t.c.number.desc()).limit(most)
-        named = select(_t).where(*done, _t.c.number.in_(numbers))
-        rows = [*await self._connection.execute(newest), *await self._connection.execute(named)]
+        return await self._newest(done, most, done, numbers)
+
+    async def _newest(
+        self,
+        which: Sequence[ColumnElement[bool]],
+        most: int,
+        whose: Sequence[ColumnElement[bool]],
+        numbers: Sequence[int],
+    ) -> tuple[Ticket, ...]:
+        """The newest ``most`` of ``which``, and of ``whose`` those with these ``numbers``; newest first."""
+        rows = [*await self._connection.execute(select(_t).where(*which).order_by(_t.c.number.desc()).limit(most))]
+        if numbers:
+            rows += await self._connection.execute(select(_t).where(*whose, _t.c.number.in_(numbers)))
         found = {row.number: _ticket(row) for row in rows}
         return tuple(found[number] for number in sorted(found, reverse=True))
 

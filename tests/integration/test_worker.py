@@ -48,7 +48,7 @@ async def test_the_bot_waits_for_the_rest_of_a_burst_but_not_forever(desk: Desk)
         assert delay is not None
         assert timedelta() < delay <= BURST
     desk.clock.advance(BURST / 2)
-    assert await desk.work(conversation_id) == timedelta()
+    assert await desk.work(conversation_id) is None
     assert len(desk.classifier.batches) == 1
 
 
@@ -73,7 +73,7 @@ async def test_two_people_in_one_chat_are_answered_one_after_the_other(desk: Des
 
 async def test_a_button_stands_alone_and_is_not_waited_for(desk: Desk) -> None:
     conversation_id = await desk.conversation_of(a_message("", action="person"))
-    assert await desk.work(conversation_id) == timedelta()
+    assert await desk.work(conversation_id) is None
     await desk.receive(a_message("Hallo"))
     await desk.receive(a_message("", action="no_thanks"))
     await desk.receive(a_message("noch etwas"))
