@@ -249,7 +249,7 @@ timer = Table(
     Column("key", String(200), primary_key=True),
     Column("kind", String(40), nullable=False),
     Column("conversation_id", ForeignKey("conversation.id"), nullable=False, index=True),
-    Column("ticket", BigInteger),
+    Column("ticket", BigInteger, index=True),
     Column("due_at", Moment, nullable=False, index=True),
 )
 

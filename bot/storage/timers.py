@@ -70,5 +70,6 @@ class Timers:
 
     async def waiting(self, now: datetime) -> tuple[str, ...]:
         """The conversations in which something is due; for the sweeper."""
-        rows = await self._connection.execute(select(_t.c.conversation_id).where(_t.c.due_at <= now).distinct())
-        return tuple(rows.scalars())
+        # Not DISTINCT: SQLite would read the whole index of the conversations for it.
+        rows = await self._connection.execute(select(_t.c.conversation_id).where(_t.c.due_at <= now))
+        return tuple(dict.fromkeys(rows.scalars()))
