@@ -7,7 +7,7 @@ UV     := $(BIN)/uv
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra all
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run serve test lint types contracts unit chaos fuzz mutants bench-nlu format lock clean help
+.PHONY: run serve test lint types contracts unit chaos fuzz mutants bench soak bench-growth bench-nlu format lock clean help
 
 help: ## what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -45,6 +45,16 @@ fuzz: $(VENV)/dev ## damage 100,000 updates for each adapter: make fuzz SEED=1 C
 
 mutants: $(VENV)/dev ## take out what keeps it reliable, piece by piece, and see a test fail: make mutants ONLY="fence sweeper"
 	@$(BIN)/python -m tests.mutants.gate $(ONLY)
+
+bench: $(VENV)/dev ## measure whole bots under load: make bench SECONDS=600 ENGINE=postgresql RATE=100
+	@$(BIN)/python -m tests.benchmarks.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
+	  $(if $(ENGINE),--engine $(ENGINE)) $(if $(FLOOD),--flood $(FLOOD)) $(if $(QUEUE),--queue $(QUEUE)) $(if $(PROFILE),--profile)
+
+soak: $(VENV)/dev ## the same for an hour, to see whether memory stays flat: make soak ENGINE=sqlite
+	@$(BIN)/python -m tests.benchmarks.load --seconds 3600 --rate $(or $(RATE),20) $(if $(ENGINE),--engine $(ENGINE))
+
+bench-growth: $(VENV)/dev ## measure what a message costs with many conversations and many intents: make bench-growth MOST=1000000
+	@$(BIN)/python -m tests.benchmarks.growth $(if $(MOST),--most $(MOST))
 
 bench-nlu: $(VENV)/dev ## measure the classifier on public data: make bench-nlu DATA=folder
 	@$(BIN)/python -m tests.benchmarks.nlu --data "$(DATA)"

@@ -44,6 +44,10 @@ class PostgresServer:
         return f"{address}&options=-csearch_path%3D{schema}"
 
     @property
+    def pid(self) -> int:
+        return int(self._server.get_pid())
+
+    @property
     def programs(self) -> Path:
         """The folder of pg_dump and its like."""
         return Path(self._server.bin_path)

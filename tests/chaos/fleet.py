@@ -101,6 +101,10 @@ class Bot:
             await asyncio.sleep(0.1)
 
     @property
+    def pid(self) -> int:
+        return int(self._process.pid)
+
+    @property
     def alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 

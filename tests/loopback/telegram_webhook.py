@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,8 @@ class Webhook:
         self.url, self.secret, self.allowed = "", "", [""]
         self.answers: list[int] = []
         """The status of each call, 0 where nobody answered."""
+        self.took: list[float] = []
+        """Seconds that each call took."""
 
     def set(self, params: Mapping[str, Any]) -> bool:
         parts = urlsplit(params["url"])
@@ -76,7 +79,9 @@ class Webhook:
                     await asyncio.sleep(PAUSE)
                     continue
                 number = min(waiting)
+                begin = time.monotonic()
                 status = await self._call(session, self._queue[number])
+                self.took.append(time.monotonic() - begin)
                 self.answers.append(status)
                 if self._good(status):
                     self._queue.pop(number, None)
