@@ -24,7 +24,7 @@ LIVE = ("service.now",)
 
 
 NEVER_INFORMAL = frozenset(
-    {"alert", "card", "command", "fact", "menu", "note", "reason", "refusal", "room", "room_help", "thread"}
+    {"alert", "card", "command", "fact", "form", "menu", "note", "reason", "refusal", "room", "room_help", "thread"}
 )
 """Groups of texts that staff read, or everybody at once."""
 

@@ -50,6 +50,8 @@ from bot.model import Category, Conversation, Language, Mode, Pending, Priority
 CONSENT_LASTS = timedelta(days=3)
 HELPED_LASTS = timedelta(hours=12)
 RATING_LASTS = timedelta(days=1)
+WORDS_OF_A_LANGUAGE = 3
+"""Shorter texts change no language that is known: they may be a name, a version, a code."""
 
 
 def decide(
@@ -61,8 +63,7 @@ def decide(
 ) -> Outcome:
     """What to do about ``turn``. The outcome's conversation keeps the version that it was read with."""
     situation = situation or Situation()
-    spoken = None if turn.action or turn.deleted else turn.prediction.language
-    language = spoken or conversation.language or default_language
+    language = _spoken(turn, conversation) or default_language
     pending = conversation.pending
     if pending is not None and not overdue(pending) and pending.expires_at and pending.expires_at <= turn.now:
         pending = _asked_anew(pending, turn)
@@ -106,6 +107,15 @@ def _asked_anew(pending: Pending, turn: Turn) -> Pending | None:
     said = assent(turn.text)
     late = pending.kind == "consent" and said is not None and said.yes
     return replace(pending, data={**pending.data, "late": "yes"}) if late else None
+
+
+def _spoken(turn: Turn, conversation: Conversation) -> Language | None:
+    """The language of this turn. A few words do not change one that is known: "Outlook 2019" is no English."""
+    if turn.action or turn.deleted:
+        return conversation.language
+    if conversation.language is not None and len(turn.text.split()) < WORDS_OF_A_LANGUAGE:
+        return conversation.language
+    return turn.prediction.language or conversation.language
 
 
 def _with_a_person(case: Case, language: Language) -> Outcome:

@@ -41,7 +41,8 @@ def split(parts: Sequence[Judged], whole: Matter) -> list[tuple[int, ...]]:
     if not parts or whole.source == "exact":
         return [tuple(range(len(parts)))]
     groups = [_group(part) for part in parts]
-    chatter = {index for index, part in enumerate(parts) if _is_chatter(part)} if any(groups) else set[int]()
+    meant = any(groups) or any(_is_trouble(part) for part in parts)
+    chatter = {index for index, part in enumerate(parts) if _is_chatter(part)} if meant else set[int]()
     matters: list[list[int]] = [[]]
     current: str | None = None
     for index, group in enumerate(groups):
@@ -56,6 +57,11 @@ def split(parts: Sequence[Judged], whole: Matter) -> list[tuple[int, ...]]:
 
 def _is_chatter(part: Judged) -> bool:
     return part.matter.category in _CHATTER and part.matter.confidence >= _SURELY_CHATTER
+
+
+def _is_trouble(part: Judged) -> bool:
+    """Whether it says that something is wrong, however little it says: "geht nicht" is no thanks, whatever stands before it."""
+    return part.matter.category is Category.ERROR_REPORT and part.matter.confidence >= _CERTAIN
 
 
 def _group(part: Judged) -> str | None:

@@ -337,7 +337,11 @@ def test_an_archive_that_is_not_what_it_was_is_refused(
     _refused(_changed(backed_up, tmp_path / "altered.tar.gz", change), tmp_path, match)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b""), gzip.compress(b"no tar"), None])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"", mtime=0), gzip.compress(b"no tar", mtime=0), None],
+    ids=["empty", "text", "empty gzip", "gzip of text", "missing"],
+)
 def test_what_is_no_archive_is_told_so(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "x.tar.gz"
     if content is not None:
