@@ -78,7 +78,8 @@ class Figures:
     def lines(self, plan: Plan) -> Iterator[str]:
         yield (
             f"{self.said} messages in {self.speaking:.0f} s ({self.said / self.speaking:.1f}/s), {self.answered} answered, "
-            f"{len(self.lost)} lost; nothing left {self.drain:.1f} s after the last one"
+            f"{len(self.lost)} lost; nothing left {self.drain:.1f} s after the last one: "
+            f"{self.answered / (self.speaking + self.drain):.1f}/s in all"
         )
         yield f"acknowledged after, ms: {_spread(self.acknowledged)}"
         yield f"answered after, ms: {_spread([took for _, took in self.replies])}"
