@@ -1,6 +1,7 @@
 # Two commands: `make run` talks to the bot, `make test` checks everything. Both set up .venv from the lock files first.
 
 PYTHON ?= python3
+WORKERS ?= 3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
@@ -34,7 +35,7 @@ contracts: $(VENV)/dev
 
 unit: $(VENV)/dev
 	$(BIN)/firstline intents check
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 chaos: $(VENV)/dev ## kill, stop and cut off whole bots under load: make chaos SEED=1 MESSAGES=1000 ENGINE=sqlite
 	@$(BIN)/python -m tests.chaos.storm $(if $(SEED),--seed $(SEED)) $(if $(MESSAGES),--messages $(MESSAGES)) \
