@@ -24,6 +24,8 @@ from bot.storage.database import Database
 from bot.storage.store import Store
 
 _numbers = count(1)
+# Consoles learn their width when they are made: else whichever test imports the commands first would decide it for all.
+os.environ["COLUMNS"] = "200"
 
 
 class PostgresServer:

@@ -51,7 +51,7 @@ CONSENT_LASTS = timedelta(days=3)
 HELPED_LASTS = timedelta(hours=12)
 RATING_LASTS = timedelta(days=1)
 WORDS_OF_A_LANGUAGE = 3
-"""Shorter texts change no language that is known: they may be a name, a version, a code."""
+"""Shorter texts with a number in them show no language: they are a name, a version, a code."""
 
 
 def decide(
@@ -110,10 +110,9 @@ def _asked_anew(pending: Pending, turn: Turn) -> Pending | None:
 
 
 def _spoken(turn: Turn, conversation: Conversation) -> Language | None:
-    """The language of this turn. A few words do not change one that is known: "Outlook 2019" is no English."""
-    if turn.action or turn.deleted:
-        return conversation.language
-    if conversation.language is not None and len(turn.text.split()) < WORDS_OF_A_LANGUAGE:
+    """The language of this turn. A link shows none, nor does a name with a number: "Outlook 2019" is no English."""
+    short = len(turn.text.split()) < WORDS_OF_A_LANGUAGE
+    if turn.action or turn.deleted or turn.invited or (short and any(map(str.isdigit, turn.text))):
         return conversation.language
     return turn.prediction.language or conversation.language
 
