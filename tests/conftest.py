@@ -22,6 +22,7 @@ from bot.config import shipped_intents
 from bot.storage import migrate
 from bot.storage.database import Database
 from bot.storage.store import Store
+from tests.ports import free_port
 
 _numbers = count(1)
 # Consoles learn their width when they are made: else whichever test imports the commands first would decide it for all.
@@ -154,6 +155,12 @@ def store(database: TestDatabase) -> Store:
 def catalogue() -> Catalogue:
     """The catalogue that Firstline comes with."""
     return load(shipped_intents())
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Instead of that of pytest-asyncio, which other connections may take before a server does."""
+    return free_port()
 
 
 @pytest.hookimpl(wrapper=True)
