@@ -22,7 +22,7 @@ _NOT_HELPED = _any(
     rf"\b(?:hilft|hilfts|half|hat|hats)\b.{{0,30}}\b{_NOT}\b.{{0,20}}(?:geholfen|weiter|gebracht|funktioniert|geklappt)?\W*$",
     rf"\b(?:klappt|klappte|geht|ging|funktioniert|funzt|läuft|tut)\b.{{0,25}}\b{_STILL}\b.{{0,15}}\b{_NOT}\b",
     rf"\b{_STILL}\b.{{0,15}}\b(?:{_NOT}|das selbe|dasselbe|das gleiche|gleiche[rs]? (?:fehler|problem))\b",
-    rf"\b(?:das|so|es)\b.{{0,12}}\b(?:klappt|geht|funktioniert|bringt)\b.{{0,10}}\b{_NOT}\b",
+    rf"\b(?:das|so|es|aber|trotzdem)\b.{{0,12}}\b(?:klappt|geht|funktioniert|bringt)\b.{{0,10}}\b{_NOT}\b",
     r"\b(?:schon|bereits)\b.{0,25}\b(?:probiert|versucht|gemacht|getestet)\b",
     r"\b(?:bringt|brachte)\b.{0,15}\b(?:nichts|nix)\b",
     r"\b(?:does ?n[o']?t|did ?n[o']?t|is ?n[o']?t|has ?n[o']?t|won'?t|not)\b.{0,12}\b(?:help\w*|work\w*|useful|helpful|solved?)\b",

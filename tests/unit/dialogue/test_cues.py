@@ -14,6 +14,7 @@ SAID: dict[Callable[[str], bool], tuple[list[str], list[str]]] = {
             "hilft nicht",
             "Hat leider nicht geholfen.",
             "geht immer noch nicht",
+            "super danke, aber geht nicht",
             "Hilft nicht. Beim Speichern kommt 'LIC-17'",
             "hab ich schon probiert",
             "still doesn't work",
