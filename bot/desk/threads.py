@@ -30,9 +30,13 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What an edit or a deletion in a thread has changed. ``unsaid``: a reply that has not been sent and will not be."""
+    """What an edit or a deletion in a thread has changed.
 
-    what: Literal["reply", "note", "question", "unsaid", "nothing"]
+    ``unsaid``: a reply that has not been sent and will not be. ``withheld``: a reply has become a note; the customer reads no more
+    than had been sent by then.
+    """
+
+    what: Literal["reply", "note", "question", "unsaid", "withheld", "nothing"]
     ticket: int
 
 
@@ -102,50 +106,49 @@ class Threads(Settling):
     async def thread_edit(self, chat: ChatRef, message_id: str, staff: Person, text: str) -> Changed:
         """``staff`` has changed a message of a thread: so does what the customer reads, where that is still possible.
 
-        A reply that has not left is said in its new words; one that the customer has is changed there. Raises TicketError when
-        there is nothing to change, or it cannot be changed any more.
+        A reply that has not left is said in its new words; one that the customer has is changed there. Words that would be a note
+        by now, by their mark or because somebody else has the ticket, never leave, whatever they stood for before. Raises
+        TicketError when there is nothing to change, or it cannot be changed any more.
         """
         known = await self._known(chat, message_id)
         async with self._case(known.ticket) as case:
             message = await case.session.staff.written(chat, message_id) or known
-            words = heard(text, staff, case.ticket.owner).text if message.became != "asked" else text
-            if words == message.text:
+            found = heard(text, staff, case.ticket.owner)
+            if found.text == message.text and (message.became == "note" or found.reading is not Reading.NOTE):
                 return Changed("nothing", message.ticket)
+            if message.became == "note" or found.reading is Reading.NOTE:
+                return await self._withheld(case, message, staff, found.text)
             if message.became == "asked":
-                await case.session.staff.reword(message, words, None)
+                await case.session.staff.reword(message, found.text, None)
                 return Changed("question", message.ticket)
-            if message.became == "note":
-                correlation = await self._noted(case, staff, words)
-                await case.session.staff.reword(message, words, correlation)
-                return Changed("note", message.ticket)
-            return await self._corrected(case, message, words)
+            return await self._corrected(case, message, found.text)
 
     async def thread_deletion(self, chat: ChatRef, message_id: str, staff: Person) -> Changed:
         """``staff`` has taken a message of a thread away. Raises TicketError when the customer has read it already."""
         message = await self._known(chat, message_id)
         if message.became == "reply":
             async with self._case(message.ticket) as case:
-                why = f"taken back by {staff.name}"
-                if await case.session.outbox.withdraw(case.conversation.id, message.correlation or "", why) is None:
+                if not await self._unsaid(case, message, f"taken back by {staff.name}"):
                     raise TicketError(
                         "The customer has this reply already; only the message in this thread is gone.", "read_already"
                     )
-                data = {"text": message.text}
-                await self._event(case, "staff_undone", staff, data, correlation=message.correlation)
             return Changed("unsaid", message.ticket)
         return Changed("nothing", message.ticket)
 
     async def _corrected(self, case: Case, message: ThreadMessage, words: str) -> Changed:
-        """A reply in other words: said in place of the first, or changed where the customer reads it."""
+        """A reply in other words: said in place of the first, or changed where the customer reads it. One with files stays as it
+        is: said anew it would lose them.
+        """
         session, staff, before = case.session, message.staff, message.correlation or ""
         letters = await session.outbox.of_correlation(case.conversation.id, before)
-        if await session.outbox.withdraw(case.conversation.id, before, f"put differently by {staff.name}") is not None:
-            await self._event(case, "staff_undone", staff, {"text": message.text}, correlation=before)
+        said = await session.events.replied(before)
+        plain = said is not None and not said.data.get("files")
+        if plain and await self._unsaid(case, message, f"put differently by {staff.name}"):
             correlation = await self._spoken(case, staff, words)
             await session.staff.reword(message, words, correlation)
             return Changed("reply", message.ticket)
         there = [letter for letter in letters if letter.state == "sent" and letter.platform_id]
-        if len(letters) != 1 or len(there) != 1:
+        if not plain or len(letters) != 1 or len(there) != 1:
             raise TicketError(
                 "This reply cannot be changed any more: the customer reads it as it was. Write once more.",
                 "unchangeable",
@@ -157,6 +160,23 @@ class Threads(Settling):
         )
         await session.staff.reword(message, words, correlation)
         return Changed("reply", message.ticket)
+
+    async def _withheld(self, case: Case, message: ThreadMessage, staff: Person, words: str) -> Changed:
+        """Words for staff alone, in place of a note, of what was asked about, or of a reply, which does not leave any more then."""
+        reply = message.became == "reply"
+        if reply:
+            await self._unsaid(case, message, f"made a note by {staff.name}")
+        correlation = await self._noted(case, staff, words)
+        await case.session.staff.reword(message, words, correlation, became="note")
+        return Changed("withheld" if reply else "note", message.ticket)
+
+    async def _unsaid(self, case: Case, message: ThreadMessage, why: str) -> bool:
+        """Take a reply back before it is sent; False when some of it is out or on its way."""
+        before = message.correlation or ""
+        if await case.session.outbox.withdraw(case.conversation.id, before, why) is None:
+            return False
+        await self._event(case, "staff_undone", message.staff, {"text": message.text}, correlation=before)
+        return True
 
     async def _known(self, chat: ChatRef, message_id: str) -> ThreadMessage:
         async with self.store.snapshot() as session:

@@ -121,12 +121,14 @@ class Staff:
         )
         return bool(result.rowcount)
 
-    async def reword(self, message: ThreadMessage, text: str, correlation: str | None) -> None:
-        """Its writer has changed it."""
+    async def reword(
+        self, message: ThreadMessage, text: str, correlation: str | None, *, became: str | None = None
+    ) -> None:
+        """Its writer has changed it, and what it is, if ``became`` says so."""
         await self._connection.execute(
             update(_message)
             .where(_message.c.identity == message.identity)
-            .values(text=storable(text), correlation=correlation)
+            .values(text=storable(text), correlation=correlation, became=became or message.became)
         )
 
     async def _one(self, which: ColumnElement[bool]) -> ThreadMessage | None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.erase import erase_person
 from bot.errors import DeliveryError, SettingsError
-from bot.model import Attachment, Mark, TicketState
+from bot.model import Attachment, Author, Mark, TicketState
 from bot.room.roster import read_roster
 from bot.storage import tables
 from bot.storage.files import Folder
@@ -158,6 +158,61 @@ async def test_a_changed_reply_is_changed_at_the_customers(house: House) -> None
     await house.says("Bitte neu starten", edit_of=said.message_id)
     assert house.customers.texts[-1] == "Bitte neu starten"
     assert house.staff.marks[said.message_id][-1] is Mark.SENT
+
+
+@pytest.mark.parametrize("undo", [0, 600])
+async def test_a_reply_that_is_changed_into_a_note_says_nothing_more_to_the_customer(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue, undo: int
+) -> None:
+    async with a_house(database, tmp_path, catalogue, undo_seconds=undo) as house:
+        await house.customer("Der Drucker ist kaputt")
+        await house.press("staff:take:1")
+        said = await house.says("Bitte neu starten")
+        before = list(house.customers.texts)
+        await house.says("// geheim: der Kunde lügt", edit_of=said.message_id)
+        assert house.customers.texts == before
+        async with house.app.store.snapshot() as session:
+            letters = await session.outbox.in_state("pending", "sending", "sent")
+            notes = [e for e in await session.events.of_ticket(1) if e.kind == "staff_noted"]
+        assert not any("geheim" in letter.text for letter in letters if letter.author is not Author.STAFF)
+        assert [note.data["text"] for note in notes] == ["geheim: der Kunde lügt"]
+        assert ("Bitte neu starten" in before) == (undo == 0)
+        if undo:  # it had not left, and it never will
+            assert not any(letter.text == "Bitte neu starten" for letter in letters)
+
+
+async def test_a_question_that_is_changed_into_a_note_is_one(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    said = await house.says("der Kunde ist geheim schwierig")
+    await house.says("// der Kunde ist geheim schwierig", edit_of=said.message_id)
+    await house.press(f"staff:as_reply:{said.message_id}", reply_to="q1")
+    assert not any("geheim" in text for text in house.customers.texts)
+    assert (await house.ticket()).owner is None
+
+
+async def test_whoever_has_passed_a_ticket_on_changes_nothing_the_customer_reads(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    await house.says("!here", who="mira")
+    await house.press("staff:take:1")
+    said = await house.says("Bitte neu starten")
+    await house.says("!assign mira")
+    await house.says("geheim: übernimm du", edit_of=said.message_id)
+    assert not any("geheim" in text for text in house.customers.texts)
+
+
+async def test_a_reply_with_a_file_that_is_changed_loses_no_file(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    async with a_house(database, tmp_path, catalogue, undo_seconds=2) as house:
+        await house.customer("Der Drucker ist kaputt")
+        await house.press("staff:take:1")
+        house.staff.files["ref2"] = b"%PDF-1.7 anleitung"
+        pdf = Attachment("anleitung.pdf", "application/pdf", 4, "ref2")
+        said = await house.says("So gehts:", attachments=(pdf,))
+        await until(lambda: Mark.SENDING in house.staff.marks.get(said.message_id, []))
+        await house.says("So geht es:", edit_of=said.message_id)
+        assert "nicht mehr ändern" in house.thread[-1]
+        await until(lambda: "So gehts: [anleitung.pdf]" in house.customers.texts)
 
 
 async def test_a_customers_edit_is_shown_as_one(house: House) -> None:
