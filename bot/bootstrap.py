@@ -220,14 +220,17 @@ def _joined(
 ) -> App:
     store = Store(database)
 
+    def in_force() -> Catalogue:
+        return knowledge.in_force.catalogue
+
     async def form(message: InboundMessage) -> Form | None:
         return await forms(message)
 
     places = places_of(settings, [adapter.name for adapter in adapters or ()])
     if adapters is None:
-        offered = commands(knowledge.in_force.catalogue, settings.default_language)
-        orders = menus.commands(knowledge.in_force.catalogue, settings.staff_language)
-        home = HomePage(store, lambda: knowledge.in_force.catalogue, clock, settings.default_language)
+        offered = commands(in_force(), settings.default_language)
+        orders = menus.commands(in_force(), settings.staff_language)
+        home = HomePage(store, in_force, clock, settings.default_language)
         adapters = [
             *(
                 _adapter(name, settings, files, home, offered, places.of(name), orders, form)
@@ -240,9 +243,6 @@ def _joined(
     told = watching(settings, Insight(status, database, clock), tuple(by_name))
     understanding = Understanding(told.observe)
 
-    def in_force() -> Catalogue:
-        return knowledge.in_force.catalogue
-
     watch, habits = Watch(ladder(settings)), habits_of(settings)
 
     async def handle(lane: str) -> timedelta | None:
@@ -251,12 +251,7 @@ def _joined(
     async def deliver(lane: str) -> timedelta | None:
         return await delivery(lane)
 
-    started: list[bool] = []
-
     async def sweep() -> list[tuple[str, str]]:
-        if not started:
-            await teller.recall()
-            started.append(True)
         return await waiting(store, clock(), staffed=places.main is not None)
 
     async def ring(lane: str) -> timedelta | None:
@@ -312,7 +307,7 @@ def _joined(
         engine=engine,
         adapters=by_name,
         files=files,
-        catalogue=lambda: knowledge.in_force.catalogue,
+        catalogue=in_force,
         clock=clock,
         most=settings.file_bytes,
         default_language=settings.default_language,
@@ -336,6 +331,7 @@ def _joined(
         status,
         told,
         roles=roles,
+        begin=teller.recall,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from bot.desk.understand import Understanding
 from bot.engine import AnyEngine
 from bot.engine.ending import ended
 from bot.errors import DatabaseError, SettingsError
+from bot.logs import told
 from bot.operations.status import RUNS, WAITS, Status
 from bot.operations.watching import Watching
 from bot.ports import ChatAdapter, Exclusive, Leadership
@@ -42,12 +43,16 @@ HEARTBEAT = 10.0
 """Seconds between two signs of life."""
 
 
+async def _nothing() -> None:
+    """Nothing has to be done first."""
+
+
 @dataclass
 class App:
     """Everything joined. ``adapters`` may be filled until ``run``; ``web`` is where routes are served, if they offer any.
 
-    ``status`` says how its parts stand. All adapters are there to render and to send with; ``roles`` say whether messages are
-    taken from them, too.
+    ``begin`` is done once before the first look at what waits. ``status`` says how its parts stand. All adapters are there to
+    render and to send with; ``roles`` say whether messages are taken from them, too.
     """
 
     store: Store
@@ -62,6 +67,7 @@ class App:
     status: Status = field(default_factory=Status)
     watching: Watching = field(default_factory=Watching)
     roles: frozenset[Role] = ALL_ROLES
+    begin: Callable[[], Awaitable[None]] = _nothing
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -81,6 +87,7 @@ class App:
         for task in tasks:
             task.add_done_callback(fell)
         try:
+            await self.begin()
             await self.engine.sweep()
             self.status.working = True
             yield
@@ -184,6 +191,6 @@ class App:
             except Exception as error:
                 delay = RESTART_AFTER[min(falls, len(RESTART_AFTER) - 1)]
                 falls += 1
-                log.error("adapter_fell", adapter=adapter.name, error=repr(error), restart_in_seconds=delay)
+                log.error("adapter_fell", adapter=adapter.name, error=told(error), restart_in_seconds=delay)
                 self.status.intake[adapter.name] = f"fell over ({type(error).__name__}), is started again"
                 await asyncio.sleep(delay)

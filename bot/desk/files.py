@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.errors import FirstlineError
 from bot.files.contents import Inspector
@@ -75,16 +76,7 @@ class FileDesk:
             filed = await session.attachments.get(attachment)
             if filed is None or filed.file is None:
                 raise AttachmentError(f"There is no file {attachment} that could be released.")
-            if filed.held:
-                await session.attachments.release(attachment, staff.id)
-                await session.events.add(
-                    "file_released",
-                    actor=f"staff:{staff.id}",
-                    now=self.clock(),
-                    conversation_id=filed.conversation_id,
-                    ticket=filed.ticket,
-                    data={"name": staff.name, "attachment": attachment, "file": filed.name, "danger": filed.danger},
-                )
+            await release(session, filed, staff, self.clock())
         return filed
 
     async def open(self, attachment: int) -> tuple[Filed, AsyncIterator[bytes]]:
@@ -94,6 +86,21 @@ class FileDesk:
         if filed is None or filed.file is None:
             raise AttachmentError(f"There is no file {attachment} to look at: {filed.state if filed else 'unknown'}.")
         return filed, self.files.open(filed.file.key)
+
+
+async def release(session: Session, filed: Filed, staff: Person, now: datetime) -> None:
+    """Let a file pass that may do harm, and record who has decided that; one that does none needs no release."""
+    if not filed.held:
+        return
+    await session.attachments.release(filed.id, staff.id)
+    await session.events.add(
+        "file_released",
+        actor=f"staff:{staff.id}",
+        now=now,
+        conversation_id=filed.conversation_id,
+        ticket=filed.ticket,
+        data={"name": staff.name, "attachment": filed.id, "file": filed.name, "danger": filed.danger},
+    )
 
 
 async def passed_on(session: Session, ticket: Ticket, attachments: Sequence[int]) -> tuple[File, ...]:

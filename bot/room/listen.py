@@ -20,7 +20,7 @@ from bot.desk.handle import BACKOFF, MAX_ATTEMPTS
 from bot.desk.staff import Desk
 from bot.dialogue.voice import Voice
 from bot.errors import ConflictError, DeliveryError
-from bot.logs import redacted
+from bot.logs import redacted, told
 from bot.model import ChatRef, Conversation, InboundMessage, Language, Mark, Person
 from bot.ports import ChatAdapter, Clock, Engine, StaffSurface
 from bot.room import orders
@@ -39,6 +39,8 @@ FOR_FILES = timedelta(minutes=2)
 """How long a message waits for the files that came with it; then its writer is told that nothing was sent."""
 KNOWN_FOR = timedelta(minutes=5)
 """How long a membership that the platform has confirmed is believed."""
+REFUSED_FOR = timedelta(seconds=20)
+"""How long somebody counts as none: whoever has just joined must not wait, nor may each press of a stranger cost a call."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Room:
         except ConflictError:
             log_.info("order_overtaken")
         except Exception as error:
-            log_.warning("order_failed", attempt=received.attempts + 1, error=repr(error))
+            log_.warning("order_failed", attempt=received.attempts + 1, error=told(error))
             return await self._failed(conversation, received, error)
         else:
             log_.info("order_done")
@@ -109,7 +111,7 @@ class Room:
             return None
         key = (chat.adapter, chat.chat_id, sender.id)
         known = self._members.get(key)
-        if known is None or now - known[1] > KNOWN_FOR:
+        if known is None or now - known[1] > (KNOWN_FOR if known[0] else REFUSED_FOR):
             known = (await surface.is_member(chat, sender), now)
             if len(self._members) > 1000:
                 self._members.clear()

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.desk.case import TicketError
-from bot.desk.files import AttachmentError
-from bot.desk.overview import tickets_overview
+from bot.desk.files import AttachmentError, release
 from bot.desk.staff import Desk
 from bot.desk.threads import Written
 from bot.dialogue.voice import Voice, escaped
 from bot.errors import FirstlineError
-from bot.model import Button, File, InboundMessage, Person, ticket_key
+from bot.model import Button, File, InboundMessage, Person, TicketState, ticket_key
 from bot.room import orders
 from bot.room.menus import menu
 from bot.room.orders import Order
@@ -214,16 +213,7 @@ class Obey:
         filed = await self.session.attachments.get(int(words)) if words.isdecimal() and len(words) < 18 else None
         if filed is None or filed.file is None or self.thread is None or filed.ticket != self.thread.ticket:
             raise AttachmentError(f"There is no file {words or '?'} in this ticket.")
-        await self.session.attachments.release(filed.id, self.staff.id)
-        data = {"name": self.staff.name, "attachment": filed.id, "file": filed.name, "danger": filed.danger}
-        await self.session.events.add(
-            "file_released",
-            actor=f"staff:{self.staff.id}",
-            now=self.desk.clock(),
-            conversation_id=filed.conversation_id,
-            ticket=filed.ticket,
-            data=data,
-        )
+        await release(self.session, filed, self.staff, self.desk.clock())
         return Answer(self.voice.text("room.file", file=filed.name, id=str(filed.id)), files=(filed.file,))
 
     def _number(self, order: Order) -> int | None:
@@ -239,13 +229,13 @@ class Obey:
         return "\n".join([self.voice.text("room.help"), "", *lines])
 
     async def _tickets(self) -> str:
-        rows = [r for r in await tickets_overview(self.desk.store) if r["state"] not in ("resolved", "closed")]
+        tickets = await self.session.tickets.all(TicketState.OPEN, TicketState.TAKEN, TicketState.WAITING_FOR_CUSTOMER)
         lines = [
-            f"- **{row['key']}** {escaped(str(row['subject']))} · {self.voice.text('state.' + str(row['state']))}"
-            f" · {escaped(str(row['owner'] or self.voice.text('card.nobody')))}"
-            for row in rows[-LONGEST_LIST:]
+            f"- **{t.key}** {escaped(t.subject)} · {self.voice.text('state.' + t.state.value)}"
+            f" · {escaped(t.assignee or self.voice.text('card.nobody'))}"
+            for t in tickets[-LONGEST_LIST:]
         ]
-        return "\n".join([self.voice.text("room.open_tickets", count=str(len(rows))), "", *lines])
+        return "\n".join([self.voice.text("room.open_tickets", count=str(len(tickets))), "", *lines])
 
 
 async def colleagues(desk: Desk, places: Places) -> tuple[Person, ...]:

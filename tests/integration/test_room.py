@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,16 @@ from sqlalchemy import select
 from bot.catalogue.catalogue import Catalogue
 from bot.desk.erase import erase_person
 from bot.errors import DeliveryError, SettingsError
-from bot.model import Attachment, Author, Mark, TicketState
+from bot.model import Attachment, Author, ChatRef, Mark, Person, TicketState
+from bot.room.listen import Room
+from bot.room.places import Places
 from bot.room.roster import read_roster
 from bot.storage import tables
 from bot.storage.files import Folder
 from tests.conftest import TestDatabase
-from tests.fakes import START
+from tests.fakes import START, FakeClock
 from tests.integration.desk import until
-from tests.integration.room import House, a_house
+from tests.integration.room import ROOM, House, a_house
 
 
 @pytest.fixture
@@ -94,6 +97,25 @@ async def test_whoever_is_not_a_member_does_nothing(house: House) -> None:
     assert house.customers.texts == before
     assert sum("gehört nicht zum Serviceteam" in said for said in house.thread) == 1, "they see it, once"
     assert list(house.staff.marks.values()) == [[Mark.FAILED]] * 2
+
+
+async def test_whoever_has_just_joined_need_not_wait_and_a_stranger_costs_no_call_each(house: House) -> None:
+    room = house.app.desk  # on the same platforms and the same database
+    clock = FakeClock()
+    asked = Room(
+        room.store, room.engine, room.adapters, room, room.catalogue, clock, Places(ChatRef("desk", ROOM)), "de"
+    )
+    newcomer, chat = Person("neu", "Neu"), ChatRef("desk", ROOM)
+    assert await asked.member(chat, newcomer) is None
+    house.staff.members.add("neu")
+    assert await asked.member(chat, newcomer) is None, "remembered for a moment"
+    clock.advance(timedelta(seconds=30))
+    assert await asked.member(chat, newcomer) == Person("desk:neu", "Neu")
+    house.staff.members.discard("neu")
+    clock.advance(timedelta(minutes=1))
+    assert await asked.member(chat, newcomer) is not None
+    clock.advance(timedelta(minutes=5))
+    assert await asked.member(chat, newcomer) is None
 
 
 async def test_a_customer_who_makes_up_a_press_does_nothing(house: House) -> None:
