@@ -15,7 +15,6 @@ from bot.dialogue.voice import Voice
 from bot.model import Button, Category, Command, Language, Person, Priority, Ticket
 from bot.room import orders
 
-TOP = ""
 SECTIONS = ("priority", "assign", "category", "canned")
 _FITS = re.compile(r"[a-z0-9_.:-]+")
 LONGEST_ACTION = 60

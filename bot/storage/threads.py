@@ -81,10 +81,6 @@ class Threads:
             _t.c.adapter == place.adapter, _t.c.thread_id == thread_id, _t.c.chat_id == place.chat_id
         )
 
-    async def of_tickets(self, tickets: tuple[int, ...]) -> tuple[Thread, ...]:
-        rows = await self._connection.execute(select(_t).where(_t.c.ticket.in_(tickets)))
-        return tuple(_thread(row) for row in rows)
-
     async def opened(self, thread: Thread) -> None:
         """It is opened, or opened anew, by what its keys name."""
         await self.put(
