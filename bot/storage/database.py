@@ -13,9 +13,10 @@ from pathlib import Path
 from sqlalchemy import Dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.errors import DatabaseError, SettingsError
+from bot.storage import postgresql
 from bot.storage.sqlite import WholeConnection, Writer, engine_for
 
 READERS = 4
@@ -39,13 +40,13 @@ class Database:
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         if not self.is_sqlite:
             try:
-                self._writer = create_async_engine(url, pool_size=10, max_overflow=0, pool_pre_ping=True)
+                self._writer = postgresql.writing(parsed)
             except ModuleNotFoundError as error:
                 raise SettingsError(
                     f"FIRSTLINE_DATABASE_URL needs the package {error.name!r}, which is not installed: "
                     "pip install 'firstline[postgres]', or leave it unset for the embedded database."
                 ) from error
-            self._reader = self._writer
+            self._reader = postgresql.reading(parsed)
         else:
             self._writer = engine_for(parsed, size=1, begin="BEGIN IMMEDIATE")
             # An in-memory database lives in its connection, so there it is read through the same one.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.bootstrap import build
 from bot.config import Settings
@@ -241,6 +243,38 @@ async def test_when_postgresql_crashes_nothing_is_acknowledged_and_afterwards_ev
         async with app.store.snapshot() as session:
             assert await session.inbox.count("handled") == 2
             assert await session.outbox.uncertain_sends() == 0
+
+
+@pytest.mark.parametrize("end", ["crash", "cut"])
+async def test_connections_that_end_while_nobody_uses_them_are_replaced_and_nobody_hears_of_it(
+    fragile: PostgresServer, end: str
+) -> None:
+    database = Database(fragile.url())
+
+    async def used(use: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> set[int]:
+        async def one() -> int:
+            async with use() as connection:
+                found = await connection.scalar(text("SELECT pg_backend_pid() FROM pg_sleep(0.05)"))
+                assert isinstance(found, int)
+                return found
+
+        return set(await asyncio.gather(*(one() for _ in range(12))))
+
+    uses = (database.reading, database.writing)
+    before = [await used(use) for use in uses]
+    if end == "crash":
+        fragile.crash()
+        fragile.start()
+    else:
+        fragile.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+    for use, pids in zip(uses, before, strict=True):
+        after = await used(use)
+        assert len(pids) == len(after) > 1
+        assert not pids & after
+    await database.close()
 
 
 async def test_a_crash_of_postgresql_in_the_middle_of_a_transaction_undoes_it(fragile: PostgresServer) -> None:
