@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -37,16 +38,26 @@ class Run:
         return any(style.kind == kind for style in self.styles)
 
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
+DEEPEST = 20
+"""Quotations and lists within each other; of what lies deeper the parser would keep nothing."""
+
+# Definitions of links show nothing, so that a line such as ``[1]: https://example.com`` would be lost.
+_MARKDOWN = (
+    MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST}).enable("strikethrough").disable("reference")
+)
 _STYLES: dict[str, Kind] = {"strong": "bold", "em": "italic", "s": "strike", "heading": "bold", "blockquote": "quote"}
 _ADDRESS = re.compile(r"(https?://|mailto:|tel:|tg://)\S+", re.IGNORECASE)
 
 
 def parse(markdown: str) -> tuple[Run, ...]:
-    """Read Markdown. Whatever is no known markup stays text; of a link that leads nowhere only the label stays."""
-    reader = _Reader()
-    for token in _MARKDOWN.parse(markdown):
+    """Read Markdown. Whatever is no known markup stays text, and so does all of it if nothing could be seen of it, or if it is
+    nested too deep; of a link that leads nowhere only the label stays.
+    """
+    tokens, reader = _MARKDOWN.parse(markdown), _Reader()
+    for token in tokens:
         reader.block(token)
+    if any(map(_too_deep, tokens)) or not any(run.text.strip() for run in reader.runs):
+        return (Run(markdown),) if markdown.strip() else ()
     # Each escaped character comes as a run of its own: what wears the same is put together, or splitting would take long.
     return tuple(
         Run(text, styles)
@@ -55,10 +66,14 @@ def parse(markdown: str) -> tuple[Run, ...]:
     )
 
 
+def _too_deep(token: Token) -> bool:
+    return token.type in {"blockquote_open", "list_item_open"} and token.level >= DEEPEST - 1
+
+
 class _Reader:
     def __init__(self) -> None:
         self.runs: list[Run] = []
-        self._styles: list[Style] = []
+        self._worn: list[tuple[Style, ...]] = [()]  # what text wears by now; what is opened twice is worn once
         self._items: list[int | None] = []  # for each open list: the number of its next item, None if it has bullets
         self._marker = ""  # of a list item whose text has not come yet
         self._list_begins = False
@@ -78,12 +93,12 @@ class _Reader:
             case "paragraph", "open":
                 self._begin(tight=token.hidden)
             case (("heading" | "blockquote"), "close"):
-                self._styles.pop()
+                self._worn.pop()
             case "heading", "open":
                 self._begin()
-                self._styles.append(Style("bold"))
+                self._open(Style("bold"))
             case "blockquote", "open":
-                self._styles.append(Style("quote"))
+                self._open(Style("quote"))
             case _:
                 self._leaf(token)
 
@@ -94,8 +109,10 @@ class _Reader:
                     self._inline(child)
             case "fence" | "code_block":
                 self._begin()
-                language = token.info.split()[0] if token.info.split() else ""
-                self._add(token.content.rstrip("\n"), Style("pre", language))
+                # Several words are no language but what somebody began to write right behind the fence.
+                words = token.info.split()
+                content = token.content if len(words) < 2 else f"{token.info}\n{token.content}"
+                self._add(content.rstrip("\n"), Style("pre", words[0] if len(words) == 1 else ""))
             case "hr":
                 self._begin()
                 self._add("———")
@@ -104,7 +121,7 @@ class _Reader:
         """Part this block from the one before, and write the marker of its list item."""
         if self.runs:
             # The gap wears the quotation that both neighbours are in, so that a quotation stays one piece.
-            shared = [a for a, b in zip(self.runs[-1].styles, self._styles, strict=False) if a == b]
+            shared = [a for a, b in zip(self.runs[-1].styles, self._worn[-1], strict=False) if a == b]
             self.runs.append(Run("\n" if tight and not self._list_begins else "\n\n", tuple(shared)))
         if self._items:
             indent = "  " * (len(self._items) - 1)
@@ -123,16 +140,22 @@ class _Reader:
             case "image":
                 self._add(token.content or str(token.attrs.get("src", "")), *_link(token.attrs.get("src")))
             case "link_open":
-                # A link that leads nowhere becomes an empty style, so that its end finds something to take off.
-                self._styles.extend(_link(token.attrs.get("href")) or [Style("link")])
+                self._open(*_link(token.attrs.get("href")))
             case _ if event == "open":
-                self._styles.append(Style(_STYLES[name]))
+                self._open(Style(_STYLES[name]))
             case _ if event == "close":
-                self._styles.pop()
+                self._worn.pop()
+
+    def _open(self, *styles: Style) -> None:
+        """None for a link that leads nowhere: its end finds something to take off all the same."""
+        self._worn.append(self._wearing(*styles))
 
     def _add(self, text: str, *styles: Style) -> None:
-        worn = (*self._styles, *styles)
-        self.runs.append(Run(text, tuple(s for s in dict.fromkeys(worn) if s != Style("link"))))
+        self.runs.append(Run(text, self._wearing(*styles)))
+
+    def _wearing(self, *styles: Style) -> tuple[Style, ...]:
+        worn = self._worn[-1]
+        return (*worn, *(style for style in styles if style not in worn))
 
 
 def _link(address: object) -> list[Style]:
@@ -149,16 +172,30 @@ def split(runs: Sequence[Run], limit: int, size: Callable[[Sequence[Run]], int])
 
     ``size`` measures runs; for each character it must count at least 1.
     """
-    rest = tuple(runs)
-    while text := "".join(run.text for run in rest):
-        end = _reach(rest, min(len(text), limit), limit, size)
-        if end < len(text):
+    rest = deque(runs)
+    while window := tuple(
+        _taken(rest, max(limit, 1))
+    ):  # never more than can fit, or a long text would be copied for each piece
+        text = "".join(run.text for run in window)
+        end = _reach(window, len(text), limit, size)
+        if rest or end < len(text):
             end = _boundary(text[:end])
         piece = text[:end]
         first, last = len(piece) - len(piece.lstrip("\n")), len(piece.rstrip())
         if first < last:
-            yield _cut(rest, first, last)
-        rest = _cut(rest, end, len(text))
+            yield _cut(window, first, last)
+        rest.extendleft(reversed(_cut(window, end, len(text))))
+
+
+def _taken(rest: deque[Run], length: int) -> Iterator[Run]:
+    """The first ``length`` characters, taken off ``rest``."""
+    while rest and length > 0:
+        run = rest.popleft()
+        if len(run.text) > length:
+            rest.appendleft(replace(run, text=run.text[length:]))
+            run = replace(run, text=run.text[:length])
+        length -= len(run.text)
+        yield run
 
 
 def _reach(runs: Sequence[Run], most: int, limit: int, size: Callable[[Sequence[Run]], int]) -> int:
@@ -172,7 +209,7 @@ def _cut(runs: Sequence[Run], start: int, end: int) -> tuple[Run, ...]:
         if position >= end:
             break
         if text := run.text[max(start - position, 0) : end - position]:
-            pieces.append(replace(run, text=text))
+            pieces.append(run if len(text) == len(run.text) else replace(run, text=text))
         position += len(run.text)
     return tuple(pieces)
 

@@ -5,8 +5,8 @@ It must not know how a call is made.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from adapters.markup import Kind, Run, Style, parse, split
@@ -86,12 +86,18 @@ def _size(runs: Sequence[Run]) -> int:
 
 
 def _style(run: Run, depth: int) -> Style | None:
-    if run.has("pre"):  # shows everything inside as it stands
-        return next(style for style in run.styles if style.kind == "pre") if depth == 0 else None
-    styles = sorted(
-        (s for s in run.styles if not (s.kind == "code" and run.has("link"))), key=lambda s: _DEPTH.index(s.kind)
-    )
+    styles = _shown(run.styles)
     return styles[depth] if depth < len(styles) else None
+
+
+@lru_cache(maxsize=256)
+def _shown(styles: tuple[Style, ...]) -> tuple[Style, ...]:
+    """Those that Slack can show of styles worn at once, outermost first."""
+    kinds = {style.kind for style in styles}
+    if "pre" in kinds:  # shows everything inside as it stands
+        return tuple(style for style in styles if style.kind == "pre")[:1]
+    shown = (style for style in styles if not (style.kind == "code" and "link" in kinds))
+    return tuple(sorted(shown, key=lambda style: _DEPTH.index(style.kind)))
 
 
 def _wrap(inside: str, style: Style) -> str:
@@ -107,9 +113,12 @@ def _wrap(inside: str, style: Style) -> str:
             return f"<{address}|{inside.replace(chr(10), ' ')}>" if inside.strip() else inside
         case kind:
             # A mark must touch the word that it marks, and formats nothing beyond the end of the line.
-            return re.sub(
-                r"^(\s*)(\S.*?)([^\S\n]*)$", rf"\1{_MARKS[kind]}\2{_MARKS[kind]}\3", inside, flags=re.MULTILINE
-            )
+            return "\n".join(_marked(line, _MARKS[kind]) for line in inside.split("\n"))
+
+
+def _marked(line: str, mark: str) -> str:
+    words = line.strip()
+    return line.replace(words, f"{mark}{words}{mark}", 1) if words else line
 
 
 def actions(buttons: Sequence[Button]) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ No time is measured: what grows with the square would take many minutes here, an
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import pytest
 
 from adapters.invitations import invitation
 from adapters.mail import mailable
-from adapters.markup import parse
+from adapters.markup import Run, Style, parse, split
 from adapters.slack import inbound as slack
 from adapters.slack.outbound import render as render_slack
 from adapters.telegram import inbound as telegram
@@ -150,6 +151,89 @@ def test_any_message_can_be_quoted_and_sent(shape: str) -> None:
         with not_for_ever():
             parts = render(OutboundMessage(chat, text))
         assert parts
+
+
+TANGLED: dict[str, str | tuple[str, ...]] = {
+    "stars": "*",
+    "strokes": "~",
+    "backticks": "`",
+    "bars": "_",
+    "brackets": "[",
+    "angles": "<",
+    "images": "![",
+    "open links": "[a](",
+    "bold words": "**a** ",
+    "slanted letters": "*a",
+    "code": "a`b",
+    "bold lines": "*a*\n",
+    "struck words": "~~a~~ ",
+    "addresses": "<https://a.de> ",
+    "links": "[a](https://a.de) ",
+    "ampersands": "**&** ",
+    "nested": ("*a **b ", "b** a* "),
+    "nested and slanted": ("_a __b ~~c ", "c~~ b__ a_ "),
+    "bold blanks": ("**a", "\xa0", "b**"),
+    "quotations": "> ",
+    "lists": "- ",
+}
+"""What is repeated; of several, each by itself before the next."""
+RENDERERS = {
+    "slack": (ChatRef("slack", "T1:D1"), render_slack),
+    "telegram": (ChatRef("telegram", "1"), render_telegram),
+}
+
+
+def _tangled(shape: str, length: int) -> str:
+    found = TANGLED[shape]
+    pieces = found if isinstance(found, tuple) else (found,)
+    return "".join((piece * (length // len(piece) // len(pieces) + 1)) for piece in pieces)[:length]
+
+
+def steps(work: Callable[[], object]) -> int:
+    """How many calls it takes: a measure that does not depend on the machine, nor on who else works on it."""
+    count = 0
+
+    def called(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("platform", RENDERERS)
+@pytest.mark.parametrize("shape", TANGLED)
+def test_what_staff_write_is_rendered_in_work_that_grows_with_its_length(shape: str, platform: str) -> None:
+    chat, render = RENDERERS[platform]
+
+    def work(length: int) -> int:
+        message = OutboundMessage(chat, _tangled(shape, length))
+        return steps(lambda: render(message))
+
+    assert work(16_000) < 6 * work(4_000) + 10_000
+
+
+@pytest.mark.parametrize("platform", RENDERERS)
+@pytest.mark.parametrize("shape", ["slanted letters", "nested", "bold blanks"])
+def test_a_hundred_thousand_signs_of_staff_are_rendered(shape: str, platform: str) -> None:
+    chat, render = RENDERERS[platform]
+    with not_for_ever():
+        assert render(OutboundMessage(chat, _tangled(shape, 100_000)))
+
+
+def test_a_text_of_many_pieces_is_split_in_work_that_grows_with_its_length() -> None:
+    bold, runs = (Style("bold"),), 1_000
+
+    def work(times: int) -> int:
+        text = [Run("a", bold), Run(" b ")] * (runs * times)
+        return steps(lambda: list(split(text, 40, lambda part: sum(len(run.text) for run in part))))
+
+    assert work(4) < 6 * work(1)
 
 
 def test_what_wears_the_same_is_one_run() -> None:
