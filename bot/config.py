@@ -122,12 +122,12 @@ class Settings(BaseSettings):
 
     @property
     def resolved_database_url(self) -> str:
-        """The database's URL with an async driver: SQLite in the data folder unless another is set."""
+        """The database's URL with its driver: SQLite in the data folder unless another is set."""
         if not self.database_url:
-            return f"sqlite+aiosqlite:///{self.embedded_database.resolve()}"
-        for prefix, driver in (("postgresql://", "postgresql+psycopg://"), ("sqlite://", "sqlite+aiosqlite://")):
-            if self.database_url.startswith(prefix):
-                return driver + self.database_url.removeprefix(prefix)
+            return f"sqlite:///{self.embedded_database.resolve()}"
+        prefix = "postgresql://"
+        if self.database_url.startswith(prefix):
+            return "postgresql+psycopg://" + self.database_url.removeprefix(prefix)
         return self.database_url
 
     @property

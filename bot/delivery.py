@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.errors import DeliveryError, ElsewhereError, FileGoneError, FilesError
+from bot.errors import ConflictError, DeliveryError, ElsewhereError, FileGoneError, FilesError
 from bot.logs import redacted, told
 from bot.model import Author, ChatRef, Mode
 from bot.observing import Observe, Step, observed, tell, unobserved
@@ -52,7 +52,10 @@ class Delivery:
 
     async def __call__(self, lane: str) -> timedelta | None:
         """Send the oldest message of the lane. Returns when to look again, None when nothing is left. Raises ElsewhereError."""
-        claimed = await self._claim(lane)
+        try:
+            claimed = await self._claim(lane)
+        except ConflictError:
+            return timedelta()
         if claimed is None or isinstance(claimed, timedelta):
             return claimed
         letter, adapter, insist = claimed
@@ -101,13 +104,10 @@ class Delivery:
         """
         async with self.store.transaction() as session:
             now = self.clock()
-            letter = await session.outbox.oldest(lane, now)
-            if letter is None:
+            found = await session.outbox.next(lane, now)
+            if found is None:
                 return None
-            # The conversation's lock comes before anything of the outbox, as for whoever takes over: else the two deadlock.
-            conversation = await session.conversations.get(letter.conversation_id, lock=True)
-            if await session.outbox.oldest(lane, now) != letter:
-                return timedelta()  # settled by somebody else while this waited for the lock
+            letter, conversation, free = found.letter, found.conversation, found.not_before
             if letter.author is Author.BOT and conversation.mode is Mode.HUMAN:
                 return await self._close(session, letter, "dropped", "a person has taken over")
             if (letter.author is Author.STAFF) is not self.for_staff(letter.part.chat):
@@ -120,7 +120,6 @@ class Delivery:
                 raise ElsewhereError(letter.part.chat.adapter)
             uncertain, thread = letter.uncertain, await self._thread(session, letter)
             opens = thread is not None and letter.key == thread.opener_key
-            free = await session.outbox.not_before(lane)
             if free is not None and free > now:
                 return free - now
             if letter.state == "sending":

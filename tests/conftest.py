@@ -132,7 +132,7 @@ def libpq(database: TestDatabase) -> str:
 async def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TestDatabase]:
     """A database without tables, on each of the two kinds."""
     if request.param == "sqlite":
-        database = TestDatabase(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+        database = TestDatabase(f"sqlite:///{tmp_path / 'firstline.db'}")
     else:
         database = a_schema(request.getfixturevalue("postgres"))
     yield database

@@ -25,23 +25,32 @@ Identify = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The conversation as far as it concerns whoever has written, and for whom they may have; ``asked``: customers are on file."""
+
+    conversation: Conversation
+    asked: bool
+    standings: tuple[Standing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gathering:
     identify: Identify = "auto"
     patience: timedelta = PATIENCE
     reopen_within: timedelta = REOPEN_WITHIN
 
-    async def seen(self, session: Session, conversation: Conversation, message: InboundMessage) -> Conversation:
-        """The conversation as far as it concerns whoever sent ``message``."""
+    async def seen(self, session: Session, conversation: Conversation, message: InboundMessage) -> Seen:
+        """The conversation and whoever sent ``message``."""
         if not await session.customers.any():
-            return conversation
+            return Seen(conversation, asked=False)
         standings = await session.customers.standings(message.chat, message.sender.id)
         standing, _ = _chosen(conversation, standings, checked=True)
-        return await seen_by(session, conversation, standing.organisation)
+        return Seen(await seen_by(session, conversation, standing.organisation), asked=True, standings=standings)
 
     async def __call__(
         self,
         session: Session,
-        conversation: Conversation,
+        seen: Seen,
         message: InboundMessage,
         text: str,
         agreement: Agreement,
@@ -53,8 +62,9 @@ class Gathering:
 
         ``text`` is what is said in this turn, ``code`` what a code in it proved.
         """
-        checked = self.identify == "always" or (self.identify == "auto" and await session.customers.any())
-        standings = await session.customers.standings(message.chat, message.sender.id) if checked else ()
+        conversation = seen.conversation
+        checked = self.identify == "always" or (self.identify == "auto" and seen.asked)
+        standings = seen.standings if checked else ()
         standing, choices = _chosen(conversation, standings, checked=checked)
         if message.invitation is not None and (proven := [s for s in standings if s.level is Level.PROVEN]):
             standing, choices = proven[0], ()

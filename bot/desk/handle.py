@@ -22,7 +22,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.desk.cards import STAFF_ACTIONS
 from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
-from bot.desk.gather import Gathering, at_rest
+from bot.desk.gather import Gathering, Seen, at_rest
 from bot.desk.saying import UnsayableError, address_of, say
 from bot.desk.speaker import rejoined
 from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
@@ -155,22 +155,21 @@ class Worker:
         return max(due - now, timedelta()) or None
 
     async def _handle(self, whole: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
+        code: Literal["right", "wrong"] | None = None
+        secret = False
         async with self.store.snapshot() as session:
-            conversation = await self.gather.seen(session, whole, burst.first)
-        code, burst, secret = await self._proved(conversation, burst)
-        async with self.store.snapshot() as session:
-            situation = await self.gather(
-                session,
-                conversation,
-                burst.first,
-                burst.text,
-                knowledge.catalogue.agreement,
-                code,
-                now=self.clock(),
-            )
-            changed = burst.edit_of or burst.deletion_of
-            before = await session.inbox.find(burst.first.chat, changed) if changed else None
-        situation = replace(situation, can_mail=MAIL in self.adapters)
+            seen = await self.gather.seen(session, whole, burst.first)
+            conversation, digits = seen.conversation, _digits(seen.conversation, burst)
+            proof = digits is not None or burst.first.invitation is not None
+            if not proof:
+                situation, before = await self._looked(session, seen, burst, knowledge, code)
+        if proof:
+            code, burst, secret = await self._proved(burst, digits)
+            async with self.store.snapshot() as session:
+                known = await self.gather.seen(session, whole, burst.first)
+                # Whoever they have proven to be, the question that was open is theirs.
+                seen = replace(known, conversation=conversation)
+                situation, before = await self._looked(session, seen, burst, knowledge, code)
         turn = await self._understood(conversation, burst, before, knowledge)
         outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
         try:
@@ -184,6 +183,22 @@ class Worker:
                 whole, conversation, burst, before, outcome, situation, knowledge.catalogue, reword=secret
             )
         return outcome
+
+    async def _looked(
+        self,
+        session: Session,
+        seen: Seen,
+        burst: Burst,
+        knowledge: Knowledge,
+        code: Literal["right", "wrong"] | None,
+    ) -> tuple[Situation, Received | None]:
+        """How things stand, and the message that this turn changes, if it changes one."""
+        situation = await self.gather(
+            session, seen, burst.first, burst.text, knowledge.catalogue.agreement, code, now=self.clock()
+        )
+        changed = burst.edit_of or burst.deletion_of
+        before = await session.inbox.find(burst.first.chat, changed) if changed else None
+        return replace(situation, can_mail=MAIL in self.adapters), before
 
     async def _refused(self, conversation: Conversation, received: Received) -> timedelta:
         """Somebody has made up the press of a button that only staff are shown: nothing happens, and it can be found out."""
@@ -203,18 +218,14 @@ class Worker:
         return timedelta()
 
     async def _proved(
-        self, conversation: Conversation, burst: Burst
-    ) -> tuple[Literal["right", "wrong"] | None, Burst, bool]:
+        self, burst: Burst, digits: re.Match[str] | None
+    ) -> tuple[Literal["right", "wrong"], Burst, bool]:
         """Use up the link or the code that this turn brings, before anything is decided.
 
         Whoever has proved something stays known, so that doing this again after a crash finds them known already. The turn comes
         back without the digits of a code that is used or too old, and whether there were any: nothing needs to keep them.
         """
         message, now = burst.first, self.clock()
-        pending = conversation.pending
-        digits = _CODE.search(burst.text) if pending is not None and pending.kind == "code" else None
-        if message.invitation is None and digits is None:
-            return None, burst, False
         adapter, sender = message.chat.adapter, message.sender
         async with self.store.transaction() as session:
             if message.invitation is not None:
@@ -429,6 +440,12 @@ class Worker:
                     await self._say(session, conversation, first, reply, key)
         log.error("dead_letter", correlation=first.correlation, conversation=conversation.id, ticket=ticket.key)
         return timedelta()
+
+
+def _digits(conversation: Conversation, burst: Burst) -> re.Match[str] | None:
+    """What may be the code that was asked for."""
+    pending = conversation.pending
+    return _CODE.search(burst.text) if pending is not None and pending.kind == "code" else None
 
 
 def _record(decision: Decision) -> dict[str, object]:

@@ -125,7 +125,7 @@ def _refuse_to_overwrite(place: Place) -> None:
 
 async def _made_ready(database: Path, manifest: Manifest, now: datetime, gap: int) -> int:
     """Brought up to this program's schema and safe to go on from. Raises DatabaseError."""
-    opened = Database(f"sqlite+aiosqlite:///{database}")
+    opened = Database(f"sqlite:///{database}")
     try:
         await migrate.upgrade(opened)
         async with opened.writing() as connection:

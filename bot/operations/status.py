@@ -57,5 +57,5 @@ class Insight:
 
     async def figures(self) -> Figures:
         """Raises DatabaseError."""
-        async with Store(self.database).snapshot() as session:
+        async with Store(self.database).snapshot(aside=True) as session:
             return Figures(await session.figures.queues(self.clock()), dict(await session.figures.tickets()))

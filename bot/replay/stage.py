@@ -265,7 +265,7 @@ async def stage(
     # The time to take a reply back means nothing where the clock stands still.
     in_memory = settings.model_copy(
         update={
-            "database_url": "sqlite+aiosqlite://",
+            "database_url": "sqlite://",
             "burst_seconds": burst.total_seconds(),
             "undo_seconds": 0.0,
         }

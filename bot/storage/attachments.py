@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, case, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import File, InboundMessage
 from bot.storage import tables
 from bot.storage.codec import storable
+from bot.storage.connection import Connection
 from bot.storage.inbox import identity
 
 _t, _inbox = tables.attachment, tables.inbox
@@ -76,7 +76,7 @@ class Filed:
 
 
 class Attachments:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def expect(self, conversation_id: str, message: InboundMessage, now: datetime) -> tuple[int, ...]:

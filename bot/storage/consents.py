@@ -10,14 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, bindparam, select, update
 
 from bot.model import Person
 from bot.storage import tables
 from bot.storage.codec import storable
+from bot.storage.connection import Connection
 
 _t = tables.consent
+_IN_FORCE = (
+    select(_t.c.id)
+    .where(_t.c.conversation_id == bindparam("of_conversation"), _t.c.given == 1, _t.c.withdrawn_at.is_(None))
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class ConsentRecord:
 
 
 class Consents:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, record: ConsentRecord) -> None:
@@ -76,10 +81,7 @@ class Consents:
 
     async def in_force(self, conversation_id: str) -> bool:
         """Whether anything may be passed on from this conversation as it stands."""
-        count = select(func.count()).where(
-            _t.c.conversation_id == conversation_id, _t.c.given == 1, _t.c.withdrawn_at.is_(None)
-        )
-        return bool((await self._connection.execute(count)).scalar_one())
+        return (await self._connection.execute(_IN_FORCE, {"of_conversation": conversation_id})).first() is not None
 
     async def of_conversation(self, conversation_id: str) -> tuple[ConsentRecord, ...]:
         """Given, refused and withdrawn ones, the oldest first."""

@@ -4,28 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Dialect, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import ConflictError
 from bot.model import ChatRef, Conversation, Mode
 from bot.storage import tables
 from bot.storage.codec import dump_pending, load_pending, storable
+from bot.storage.connection import Connection
 
 _t = tables.conversation
 
 
-def upsert(dialect: Dialect, table: Any) -> Any:
+def upsert(dialect: str, table: Any) -> Any:
     """INSERT with ON CONFLICT, which both databases have and SQLAlchemy's common part has not."""
-    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+# Statements of the way of every message are put together once: SQLAlchemy takes longer for it than the database for its answer.
+_TAKE = (
+    update(_t)
+    .where(
+        _t.c.adapter == bindparam("of_adapter"),
+        _t.c.chat_id == bindparam("of_chat"),
+        _t.c.thread_id == bindparam("of_thread"),
+    )
+    .values(next_seq=_t.c.next_seq + 1)
+    .returning(_t.c.id, _t.c.next_seq)
+)
+_GET = select(_t).where(_t.c.id == bindparam("one"))
+_GET_LOCKED = _GET.with_for_update()  # SQLite leaves it out: there the transaction itself is the lock
+_SAVE = update(_t).where(_t.c.id == bindparam("one"), _t.c.version == bindparam("at_version"))
+
+
+@cache
+def _new(dialect: str) -> Any:
+    return upsert(dialect, _t).on_conflict_do_nothing(index_elements=["adapter", "chat_id", "thread_id"])
 
 
 class Conversations:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def next_seq(self, chat: ChatRef, now: datetime) -> tuple[str, int]:
@@ -35,13 +57,8 @@ class Conversations:
             "chat_id": storable(chat.chat_id),
             "thread_id": storable(chat.thread_id or ""),
         }
-        take = (
-            update(_t)
-            .where(*(_t.c[column] == value for column, value in place.items()))
-            .values(next_seq=_t.c.next_seq + 1)
-            .returning(_t.c.id, _t.c.next_seq)
-        )
-        row = (await self._connection.execute(take)).one_or_none()
+        found = {"of_adapter": place["adapter"], "of_chat": place["chat_id"], "of_thread": place["thread_id"]}
+        row = (await self._connection.execute(_TAKE, found)).one_or_none()
         if row is None:
             new = {
                 **place,
@@ -54,55 +71,50 @@ class Conversations:
                 "created_at": now,
                 "updated_at": now,
             }
-            await self._connection.execute(
-                upsert(self._connection.dialect, _t).values(new).on_conflict_do_nothing(index_elements=list(place))
-            )
-            row = (await self._connection.execute(take)).one()
+            await self._connection.execute(_new(self._connection.dialect.name), new)
+            row = (await self._connection.execute(_TAKE, found)).one()
         return row.id, row.next_seq
 
     async def get(self, conversation_id: str, *, lock: bool = False) -> Conversation:
         """Raises KeyError. With ``lock`` nobody else changes it before this transaction ends."""
-        query = select(_t).where(_t.c.id == conversation_id)
-        if lock:
-            query = query.with_for_update()  # SQLite leaves it out: there the transaction itself is the lock
-        row = (await self._connection.execute(query)).one_or_none()
+        query = _GET_LOCKED if lock else _GET
+        row = (await self._connection.execute(query, {"one": conversation_id})).one_or_none()
         if row is None:
             raise KeyError(conversation_id)
-        return _conversation(row._mapping)
+        return conversation_of(row._mapping)
 
     async def find(self, chat: ChatRef) -> Conversation | None:
         query = select(_t).where(
             _t.c.adapter == chat.adapter, _t.c.chat_id == chat.chat_id, _t.c.thread_id == (chat.thread_id or "")
         )
         row = (await self._connection.execute(query)).one_or_none()
-        return None if row is None else _conversation(row._mapping)
+        return None if row is None else conversation_of(row._mapping)
 
     async def save(self, conversation: Conversation, now: datetime) -> None:
         """Write the conversation if it is still at ``conversation.version``. Raises ConflictError if somebody was faster."""
-        result = await self._connection.execute(
-            update(_t)
-            .where(_t.c.id == conversation.id, _t.c.version == conversation.version)
-            .values(
-                mode=conversation.mode.value,
-                owner=conversation.owner,
-                ticket=conversation.ticket,
-                misses=conversation.misses,
-                pending=dump_pending(conversation.pending),
-                topic=conversation.topic,
-                language=conversation.language,
-                greeted=int(conversation.greeted),
-                last_text=None if conversation.last_text is None else storable(conversation.last_text),
-                organisation=conversation.organisation,
-                closed_until=conversation.closed_until,
-                version=conversation.version + 1,
-                updated_at=now,
-            )
-        )
+        values = {
+            "one": conversation.id,
+            "at_version": conversation.version,
+            "mode": conversation.mode.value,
+            "owner": conversation.owner,
+            "ticket": conversation.ticket,
+            "misses": conversation.misses,
+            "pending": dump_pending(conversation.pending),
+            "topic": conversation.topic,
+            "language": conversation.language,
+            "greeted": int(conversation.greeted),
+            "last_text": None if conversation.last_text is None else storable(conversation.last_text),
+            "organisation": conversation.organisation,
+            "closed_until": conversation.closed_until,
+            "version": conversation.version + 1,
+            "updated_at": now,
+        }
+        result = await self._connection.execute(_SAVE, values)
         if result.rowcount != 1:
             raise ConflictError
 
 
-def _conversation(row: Mapping[Any, Any]) -> Conversation:
+def conversation_of(row: Mapping[Any, Any]) -> Conversation:
     return Conversation(
         id=row["id"],
         chat=ChatRef(row["adapter"], row["chat_id"], row["thread_id"] or None),

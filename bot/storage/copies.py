@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import DatabaseError
 from bot.storage import tables
 from bot.storage.attachments import ERASING, STORED
+from bot.storage.connection import Connection
 from bot.storage.events import Events
 from bot.storage.outbox import OPEN
 
@@ -50,7 +50,7 @@ def inspected(copied: Path) -> tuple[str, Sequence[str]]:
         raise DatabaseError(f"This is no database of Firstline: {error}") from error
 
 
-async def go_on_from(connection: AsyncConnection, made_at: datetime, now: datetime, *, gap: int) -> int:
+async def go_on_from(connection: Connection, made_at: datetime, now: datetime, *, gap: int) -> int:
     """Make a copy that was made some time ago safe to work on; the number that the next ticket gets.
 
     What was to be sent then may have been sent since: platforms that can be asked are asked first, and it counts as uncertain. What

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import case, delete, func, select, text, update
+from sqlalchemy import bindparam, case, delete, func, select, text, update
 
 from bot.agreement.customers import Level, Organisation, Standing
 from bot.model import ChatRef
@@ -25,6 +25,17 @@ from bot.storage.organisations import Organisations
 
 _organisation, _identity, _channel = tables.organisation, tables.identity, tables.channel
 _invitation, _code = tables.invitation, tables.code
+
+_BOUND = (
+    select(_channel.c.organisation_id)
+    .where(_channel.c.adapter == bindparam("of_adapter"), _channel.c.chat_id.in_(bindparam("places", expanding=True)))
+    .order_by(_channel.c.chat_id)
+)
+_KNOWN = (
+    select(_identity.c.organisation_id, _identity.c.level)
+    .where(_identity.c.adapter == bindparam("of_adapter"), _identity.c.user_id == bindparam("of_user"))
+    .order_by(_identity.c.level, _identity.c.updated_at.desc(), _identity.c.organisation_id)
+)
 
 INVITATION_LASTS = timedelta(days=14)
 CODE_LASTS = timedelta(minutes=15)
@@ -62,20 +73,13 @@ class Customers(Organisations):
         is bound without its team counts in every team, and a bound team counts for everybody who belongs to it.
         """
         places = {chat.chat_id, chat.chat_id.rpartition(":")[2], sender_id.rpartition(":")[0]} - {""}
-        bound = await self._connection.execute(
-            select(_channel.c.organisation_id)
-            .where(_channel.c.adapter == chat.adapter, _channel.c.chat_id.in_([storable(p) for p in places]))
-            .order_by(_channel.c.chat_id)
-        )
+        where = {"of_adapter": chat.adapter, "places": [storable(p) for p in places]}
+        bound = await self._connection.execute(_BOUND, where)
         levels = dict.fromkeys(bound.scalars(), Level.PROVEN)
-        known = await self._connection.execute(
-            select(_identity.c.organisation_id, _identity.c.level)
-            .where(_identity.c.adapter == chat.adapter, _identity.c.user_id == storable(sender_id))
-            .order_by(_identity.c.level, _identity.c.updated_at.desc(), _identity.c.organisation_id)
-        )
+        known = await self._connection.execute(_KNOWN, {"of_adapter": chat.adapter, "of_user": storable(sender_id)})
         for organisation_id, level in known:
             levels.setdefault(organisation_id, Level(level))
-        found = await self._read(_organisation.c.id.in_(list(levels)))
+        found = await self._read(_organisation.c.id.in_(list(levels))) if levels else ()
         by_id = {organisation.id: organisation for organisation in found}
         return tuple(Standing(level, by_id[organisation_id]) for organisation_id, level in levels.items())
 
@@ -93,7 +97,7 @@ class Customers(Organisations):
         """This person belongs to the organisation. A level once reached is never lowered; ``how`` names what proved it."""
         if level is Level.UNKNOWN:
             raise ValueError("nobody can be known for an organisation as unknown")
-        statement = upsert(self._connection.dialect, _identity).values(
+        statement = upsert(self._connection.dialect.name, _identity).values(
             adapter=adapter,
             user_id=storable(user_id),
             organisation_id=organisation_id,

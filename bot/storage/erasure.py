@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, cast, delete, distinct, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import Mode, TicketState
 from bot.storage import tables
 from bot.storage.attachments import Attachments
 from bot.storage.codec import dump_json, storable
+from bot.storage.connection import Connection
 from bot.storage.outbox import FAILED, OPEN
 
 NOBODY = "erased"
@@ -69,7 +69,7 @@ class Found:
 
 
 class Erasure:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def of_person(self, adapter: str, user_id: str) -> Found:

@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import ConflictError
 from bot.model import ChatRef
 from bot.storage import tables
 from bot.storage.codec import dump_json, storable
+from bot.storage.connection import Connection
 
 _t, _ticket, _thread = tables.event, tables.ticket, tables.thread
-
+_ADD = _t.insert()
 
 ABOUT_SENDING = ("reply_sent", "send_failed", "send_uncertain", "unreachable")
 """What becomes of a send; the ticket that it belongs to is known by its correlation."""
@@ -35,7 +35,7 @@ class Event:
 
 
 class Events:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.news: set[str] = set()
         """The conversations of which something was added in this transaction that staff may want to hear."""
@@ -54,18 +54,17 @@ class Events:
         news = conversation_id is not None and (ticket is not None or kind in ABOUT_SENDING)
         if news and conversation_id is not None:
             self.news.add(conversation_id)
-        await self._connection.execute(
-            _t.insert().values(
-                told=int(not news),
-                at=now,
-                kind=kind,
-                actor=storable(actor),
-                conversation_id=conversation_id,
-                ticket=ticket,
-                correlation=correlation,
-                data=dump_json(data or {}),
-            )
-        )
+        row = {
+            "told": int(not news),
+            "at": now,
+            "kind": kind,
+            "actor": storable(actor),
+            "conversation_id": conversation_id,
+            "ticket": ticket,
+            "correlation": correlation,
+            "data": dump_json(data or {}),
+        }
+        await self._connection.execute(_ADD, row)
 
     async def responded(self, ticket: int, since: datetime | None = None) -> bool:
         """Whether a person has written to the customer about this ticket (after ``since``) and has not taken it back."""

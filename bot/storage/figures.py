@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import tables
 from bot.storage.attachments import FAILED, TO_DO
+from bot.storage.connection import Connection
 from bot.storage.outbox import FAILED as UNSENT
 from bot.storage.outbox import OPEN
 
@@ -35,7 +35,7 @@ class Queue:
 
 
 class Figures:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def queues(self, now: datetime) -> tuple[Queue, ...]:

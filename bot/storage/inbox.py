@@ -7,20 +7,36 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
 from bot.errors import ConflictError
 from bot.model import ChatRef, InboundMessage
 from bot.storage import tables
 from bot.storage.codec import dump_message, load_message, storable
+from bot.storage.connection import Connection
 from bot.storage.conversations import Conversations, upsert
 
 _t = tables.inbox
 LONGEST_IDENTITY = 400
+
+
+_OPEN = (
+    select(_t)
+    .where(_t.c.conversation_id == bindparam("of_conversation"), tables.one_of(_t.c.state, ("new",)))
+    .order_by(_t.c.seq)
+    .limit(50)
+)
+_CLOSE_ONE = update(_t).where(_t.c.id == bindparam("one"), _t.c.state == "new")
+_CLOSE_SOME = update(_t).where(_t.c.id.in_(bindparam("some", expanding=True)), _t.c.state == "new")
+
+
+@cache
+def _accept(dialect: str) -> Any:
+    return upsert(dialect, _t).on_conflict_do_nothing(index_elements=["identity"]).returning(_t.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Accepted:
 
 
 class Inbox:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def accept(self, message: InboundMessage, now: datetime) -> Accepted | None:
@@ -76,19 +92,12 @@ class Inbox:
             "attempts": 0,
             "received_at": now,
         }
-        stored = await self._connection.execute(
-            upsert(self._connection.dialect, _t)
-            .values(row)
-            .on_conflict_do_nothing(index_elements=["identity"])
-            .returning(_t.c.id)
-        )
+        stored = await self._connection.execute(_accept(self._connection.dialect.name), row)
         return Accepted(conversation_id, correlation) if stored.one_or_none() else None
 
     async def open(self, conversation_id: str) -> tuple[Received, ...]:
         """What is still to be handled in this conversation, oldest first."""
-        rows = await self._connection.execute(
-            select(_t).where(_t.c.conversation_id == conversation_id, _t.c.state == "new").order_by(_t.c.seq).limit(50)
-        )
+        rows = await self._connection.execute(_OPEN, {"of_conversation": conversation_id})
         return tuple(_received(row) for row in rows)
 
     async def find(self, chat: ChatRef, message_id: str) -> Received | None:
@@ -197,8 +206,11 @@ class Inbox:
         return int((await self._connection.execute(select(func.count()).where(_t.c.state == state))).scalar_one())
 
     async def _close(self, ids: tuple[int, ...], state: str, now: datetime) -> None:
-        result = await self._connection.execute(
-            update(_t).where(_t.c.id.in_(ids), _t.c.state == "new").values(state=state, handled_at=now)
+        closed = {"state": state, "handled_at": now}
+        result = await (
+            self._connection.execute(_CLOSE_ONE, {"one": ids[0], **closed})
+            if len(ids) == 1
+            else self._connection.execute(_CLOSE_SOME, {"some": ids, **closed})
         )
         if result.rowcount != len(ids):
             raise ConflictError

@@ -7,18 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import Incident, Language
 from bot.storage import tables
 from bot.storage.codec import storable
+from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
 
 _t, _affected = tables.incident, tables.affected
+_CURRENT = select(_t).where(_t.c.until.is_(None)).order_by(_t.c.id)
 
 
 class Incidents:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(
@@ -37,8 +38,7 @@ class Incidents:
         return _incident(row.one())
 
     async def current(self) -> tuple[Incident, ...]:
-        rows = await self._connection.execute(select(_t).where(_t.c.until.is_(None)).order_by(_t.c.id))
-        return tuple(_incident(row) for row in rows)
+        return tuple(_incident(row) for row in await self._connection.execute(_CURRENT))
 
     async def end(self, number: int, now: datetime) -> Incident | None:
         """The incident that is over now; None if there is none of that number that lasts."""
@@ -51,7 +51,7 @@ class Incidents:
     async def join(self, number: int, conversation_id: str, text: str, now: datetime) -> None:
         """This conversation is affected; saying so twice changes nothing."""
         await self._connection.execute(
-            upsert(self._connection.dialect, _affected)
+            upsert(self._connection.dialect.name, _affected)
             .values(incident=number, conversation_id=conversation_id, text=storable(text), at=now)
             .on_conflict_do_nothing(index_elements=["incident", "conversation_id"])
         )

@@ -10,18 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import ChatRef
 from bot.storage import tables
 from bot.storage.codec import dump_chat, load_chat, storable
+from bot.storage.connection import Connection
 from bot.storage.events import Events
 from bot.storage.outbox import OPEN
 
 _conversation, _inbox, _outbox, _channel = tables.conversation, tables.inbox, tables.outbox, tables.channel
 
 
-async def move(connection: AsyncConnection, old: ChatRef, chat_id: str, now: datetime) -> None:
+async def move(connection: Connection, old: ChatRef, chat_id: str, now: datetime) -> None:
     """Let everything of the chat ``old`` go on in ``chat_id``. A second time there is nothing left to do.
 
     The conversations' versions change, so that what is being decided about them is decided anew, for the new chat.
@@ -45,7 +45,7 @@ async def move(connection: AsyncConnection, old: ChatRef, chat_id: str, now: dat
     await _binding(connection, old, new)
 
 
-async def _joined(connection: AsyncConnection, begun: str, into: str) -> None:
+async def _joined(connection: Connection, begun: str, into: str) -> None:
     """Somebody wrote in the new chat before it was known to be one: what is not handled yet goes to the conversation that was
     there before, with its ticket and whoever has the word in it; the one that was begun is left behind.
     """
@@ -65,7 +65,7 @@ async def _joined(connection: AsyncConnection, begun: str, into: str) -> None:
     )
 
 
-async def _letters(connection: AsyncConnection, old: ChatRef, chat_id: str) -> None:
+async def _letters(connection: Connection, old: ChatRef, chat_id: str) -> None:
     """What has not been sent is sent there."""
     unsent = select(_outbox.c.id, _outbox.c.chat).where(
         _outbox.c.lane == storable(old.lane), tables.one_of(_outbox.c.state, OPEN)
@@ -76,7 +76,7 @@ async def _letters(connection: AsyncConnection, old: ChatRef, chat_id: str) -> N
         await connection.execute(update(_outbox).where(_outbox.c.id == letter.id).values(**values))
 
 
-async def _binding(connection: AsyncConnection, old: ChatRef, new: str) -> None:
+async def _binding(connection: Connection, old: ChatRef, new: str) -> None:
     """The customer whose chat it is; where the new chat is somebody's already, that holds."""
     bound = select(_channel.c.chat_id).where(_channel.c.adapter == old.adapter, _channel.c.chat_id == new)
     if (await connection.execute(bound)).one_or_none() is None:

@@ -10,23 +10,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.agreement.calendar import parse_hours
 from bot.agreement.customers import Contact, Contract, Organisation
 from bot.model import Category, Priority
 from bot.storage import tables
 from bot.storage.codec import storable
+from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
 
 _organisation, _contract = tables.organisation, tables.contract
+_ONE = select(_organisation.c.id).limit(1)
 
 _ANY = "any"
 """The key of the response time that holds for every priority without one of its own."""
 
 
 class Organisations:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def organisations(self) -> tuple[Organisation, ...]:
@@ -44,7 +45,7 @@ class Organisations:
 
     async def any(self) -> bool:
         """Whether any customer is on file at all."""
-        return (await self._connection.execute(select(_organisation.c.id).limit(1))).first() is not None
+        return (await self._connection.execute(_ONE)).first() is not None
 
     async def save(self, organisation: Organisation, now: datetime) -> None:
         """As ``save_all``, for one."""
@@ -61,7 +62,7 @@ class Organisations:
         """Insert the rows, or write them over those with the same key."""
         if not rows:
             return
-        statement = upsert(self._connection.dialect, table)
+        statement = upsert(self._connection.dialect.name, table)
         rest = {column: statement.excluded[column] for column in rows[0] if column not in key}
         await self._connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest), rows)
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, case, func, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model import Author, ChatRef, Part
+from bot.errors import ConflictError
+from bot.model import Author, ChatRef, Conversation, Part
 from bot.storage import tables
 from bot.storage.codec import dump_chat, dump_json, load_chat, storable
-from bot.storage.conversations import upsert
+from bot.storage.connection import Connection
+from bot.storage.conversations import conversation_of, upsert
 
-_t = tables.outbox
+_t, _lane, _conversation = tables.outbox, tables.lane, tables.conversation
 OPEN = ("pending", "sending")
 FAILED = ("dead", "uncertain")
 
@@ -71,12 +73,24 @@ class Letter:
     excused: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The letter of a lane whose turn it is, its conversation, and when the platform takes something in the lane again."""
+
+    letter: Letter
+    conversation: Conversation
+    not_before: datetime | None
+
+
 _FORGET = {"payload": case((_t.c.secret == 1, literal({}, _t.c.payload.type)), else_=_t.c.payload)}
 """What is written along with every state that settles a part: a secret does not outlive its use."""
 
 
-def _oldest() -> Select[Any]:
-    """Put together once: SQLAlchemy takes longer for it than the database for its answer."""
+def _oldest() -> tuple[Select[Any], Select[Any]]:
+    """Its conversation, locked; and itself, with what the platform has said about its lane.
+
+    Put together once, as all that is on the way of every message: SQLAlchemy takes longer for it than the database for its answer.
+    """
     earlier = _t.alias("earlier")
     first = ~(
         select(earlier.c.id)
@@ -89,59 +103,83 @@ def _oldest() -> Select[Any]:
         .exists()
     )
     turn = case((_t.c.state == "sending", 0), (_t.c.due_at <= bindparam("at", type_=_t.c.due_at.type), 1), else_=2)
-    return (
-        select(_t)
-        .where(_t.c.lane == bindparam("of_lane"), tables.one_of(_t.c.state, OPEN), first)
-        .order_by(turn, case((turn == 2, _t.c.due_at)), _t.c.id)
-        .limit(1)
+
+    def which(query: Select[Any]) -> Select[Any]:
+        waits = query.where(_t.c.lane == bindparam("of_lane"), tables.one_of(_t.c.state, OPEN), first)
+        return waits.order_by(turn, case((turn == 2, _t.c.due_at)), _t.c.id).limit(1)
+
+    free = select(_lane.c.not_before).where(_lane.c.name == _t.c.lane).scalar_subquery()
+    whose = which(select(_t.c.conversation_id)).scalar_subquery()
+    return select(_conversation).where(_conversation.c.id == whose).with_for_update(), which(
+        select(_t, free.label("free"))
     )
 
 
-_OLDEST = _oldest()
+_LOCK, _OLDEST = _oldest()
+_ADD = _t.insert()
+_GET = select(_t).where(_t.c.id == bindparam("one"))
+_MORE = select(_t.c.id).where(_t.c.lane == bindparam("of_lane"), tables.one_of(_t.c.state, OPEN)).limit(1)
+_SET = update(_t).where(_t.c.id == bindparam("one"))
+_CLOSE = _SET.values(_FORGET)
+_SETTLE = _SET.where(_t.c.state == "sending", _t.c.attempts == bindparam("attempt"))
+_FORGET_AND_SETTLE = _SETTLE.values(_FORGET)
+
+
+@cache
+def _hold(dialect: str) -> Any:
+    statement = upsert(dialect, _lane)
+    new = {"not_before": statement.excluded.not_before}
+    return statement.on_conflict_do_update(index_elements=["name"], set_=new)
 
 
 class Outbox:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, drafts: tuple[Draft, ...], now: datetime) -> None:
         for draft in drafts:
-            await self._connection.execute(
-                _t.insert().values(
-                    lane=storable(draft.part.chat.lane),
-                    key=draft.key,
-                    conversation_id=draft.conversation_id,
-                    author=draft.author.value,
-                    chat=dump_chat(draft.part.chat),
-                    text=storable(draft.text),
-                    payload=dump_json(draft.part.payload),
-                    state="pending",
-                    attempts=0,
-                    uncertain=0,
-                    correlation=draft.correlation,
-                    created_at=now,
-                    due_at=draft.due_at or now,
-                    expires_at=draft.expires_at,
-                    secret=int(draft.secret),
-                )
-            )
+            row = {
+                "lane": storable(draft.part.chat.lane),
+                "key": draft.key,
+                "conversation_id": draft.conversation_id,
+                "author": draft.author.value,
+                "chat": dump_chat(draft.part.chat),
+                "text": storable(draft.text),
+                "payload": dump_json(draft.part.payload),
+                "state": "pending",
+                "attempts": 0,
+                "uncertain": 0,
+                "correlation": draft.correlation,
+                "created_at": now,
+                "due_at": draft.due_at or now,
+                "expires_at": draft.expires_at,
+                "secret": int(draft.secret),
+            }
+            await self._connection.execute(_ADD, row)
 
     async def has(self, key: str) -> bool:
         return (await self._connection.execute(select(_t.c.id).where(_t.c.key == key))).first() is not None
 
-    async def oldest(self, lane: str, now: datetime) -> Letter | None:
+    async def next(self, lane: str, now: datetime) -> Next | None:
         """The next of the lane: of each conversation only the first that is not settled counts, so that its order is kept.
 
         What was being sent comes first, then what is due, the oldest before the others, then what is due soonest: a reply that can
-        still be taken back holds up its own conversation, and no other one.
+        still be taken back holds up its own conversation, and no other one. Nobody else changes the conversation before this
+        transaction ends. Raises ConflictError when another one's turn has come while this waited for that: look again.
         """
-        row = (await self._connection.execute(_OLDEST, {"of_lane": lane, "at": now})).one_or_none()
-        return None if row is None else _letter(row)
+        where = {"of_lane": lane, "at": now}
+        # The conversation's lock comes before anything of the outbox, as for whoever takes over: else the two deadlock.
+        conversation = (await self._connection.execute(_LOCK, where)).one_or_none()
+        if conversation is None:
+            return None
+        row = (await self._connection.execute(_OLDEST, where)).one_or_none()
+        if row is None or row.conversation_id != conversation.id:
+            raise ConflictError
+        return Next(_letter(row), conversation_of(conversation._mapping), row.free)
 
     async def more(self, lane: str) -> bool:
         """Whether anything is still to be sent in the lane."""
-        query = select(_t.c.id).where(_t.c.lane == lane, tables.one_of(_t.c.state, OPEN)).limit(1)
-        return (await self._connection.execute(query)).first() is not None
+        return (await self._connection.execute(_MORE, {"of_lane": lane})).first() is not None
 
     async def revise(self, key: str, part: Part) -> bool:
         """Say something else in the part ``key``; False when it is on its way, may have arrived, or is gone."""
@@ -167,44 +205,27 @@ class Outbox:
         query = select(_t).where(_t.c.conversation_id == conversation_id, _t.c.correlation == correlation)
         return tuple(_letter(row) for row in await self._connection.execute(query.order_by(_t.c.id)))
 
-    async def not_before(self, lane: str) -> datetime | None:
-        """When the platform takes something in this lane again; None if it has not said."""
-        row = await self._connection.execute(select(tables.lane.c.not_before).where(tables.lane.c.name == lane))
-        moment: datetime | None = row.scalar_one_or_none()
-        return moment
-
     async def hold(self, lane: str, until: datetime) -> None:
         """Send nothing in this lane before ``until``, whatever becomes of the message that it was asked for."""
-        statement = upsert(self._connection.dialect, tables.lane).values(name=lane, not_before=until)
-        await self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["name"], set_={"not_before": until})
-        )
+        await self._connection.execute(_hold(self._connection.dialect.name), {"name": lane, "not_before": until})
 
     async def mark_sending(self, letter: Letter, *, uncertain: int) -> None:
-        await self._set(letter, state="sending", attempts=letter.attempts + 1, uncertain=uncertain)
+        values = {"state": "sending", "attempts": letter.attempts + 1, "uncertain": uncertain}
+        await self._connection.execute(_SET, {"one": letter.id, **values})
 
     async def settle(self, letter: Letter, **values: Any) -> bool:
         """Write the outcome of the send that ``letter`` describes; False when another send of it has begun meanwhile."""
-        if values["state"] not in OPEN:
-            values |= _FORGET
-        result = await self._connection.execute(
-            update(_t)
-            .where(_t.c.id == letter.id, _t.c.state == "sending", _t.c.attempts == letter.attempts)
-            .values(**{key: storable(value) if isinstance(value, str) else value for key, value in values.items()})
-        )
+        statement = _SETTLE if values["state"] in OPEN else _FORGET_AND_SETTLE
+        clean = {key: storable(value) if isinstance(value, str) else value for key, value in values.items()}
+        result = await self._connection.execute(statement, {"one": letter.id, "attempt": letter.attempts, **clean})
         return bool(result.rowcount)
 
     async def close(self, letter: Letter, state: str, error: str, *, uncertain: int | None = None) -> None:
-        await self._set(
-            letter,
-            state=state,
-            error=error,
-            uncertain=letter.uncertain if uncertain is None else uncertain,
-            **_FORGET,
-        )
+        values = {"state": state, "error": error, "uncertain": letter.uncertain if uncertain is None else uncertain}
+        await self._connection.execute(_CLOSE, {"one": letter.id, **values})
 
     async def get(self, letter_id: int) -> Letter | None:
-        row = (await self._connection.execute(select(_t).where(_t.c.id == letter_id))).one_or_none()
+        row = (await self._connection.execute(_GET, {"one": letter_id})).one_or_none()
         return None if row is None else _letter(row)
 
     async def revive(self, letter: Letter, now: datetime, *, excused: int) -> bool:
@@ -235,9 +256,6 @@ class Outbox:
         for letter in letters:
             await self.close(letter, "dropped", why)
         return letters
-
-    async def _set(self, letter: Letter, **values: Any) -> None:
-        await self._connection.execute(update(_t).where(_t.c.id == letter.id).values(**values))
 
     async def waiting(self) -> tuple[str, ...]:
         """The lanes that have something to be sent; for the sweeper."""

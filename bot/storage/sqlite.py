@@ -1,5 +1,6 @@
-"""SQLite's connections: how they are opened, one visit to their thread for each statement, one commit for those who wait together.
+"""SQLite, used in the event loop's own thread: a statement of ours takes it less time than asking another thread for it would.
 
+What may take long is not: waiting for another process that writes, and for the disk. One commit serves those who wait together.
 It must not know the tables.
 """
 
@@ -8,22 +9,26 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import aiosqlite
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, QueuePool, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.exc import OperationalError
 
 from bot.errors import DatabaseError
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that writes to the same file, unless the URL says otherwise (``?timeout=``)."""
+
+ASK_AGAIN = 0.01
+"""Seconds until it is looked again whether that one has ended."""
+
+LOOK = 1.0
+"""Seconds that whoever only looks may have to wait, and the event loop too: while another process opens or closes the file."""
 
 PATIENCE = 60.0
 """Seconds to wait for one's turn to write: a queue is no fault, only a stuck writer lets this run out."""
@@ -35,152 +40,141 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def engine_for(url: URL, *, size: int, begin: str) -> AsyncEngine:
-    """``size`` connections, whose transactions begin with the statement ``begin``."""
+class Embedded:
+    """A database in a file, or in memory for as long as this lives."""
 
-    async def connected() -> aiosqlite.Connection:
-        arguments, options = engine.dialect.create_connect_args(url)
-        opened = await asyncio.to_thread(_open, *arguments, **options)
-        # The driver's thread gets a connection that is open already: it would tell of one that it cannot open when the event loop
-        # may be closed. As a daemon it holds no process back from its end.
-        connection = _Driver(lambda: opened, iter_chunk_size=64)
-        connection._thread.daemon = True
-        await connection
-        return connection
+    def __init__(self, url: URL) -> None:
+        self._in_memory = url.database in (None, "", ":memory:")
+        if not self._in_memory:
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine_for(url)
+        self._writer = Writer(self.engine, patience=float(str(url.query.get("timeout", BUSY_TIMEOUT))))
 
-    engine = create_async_engine(
-        url,
-        async_creator=connected,
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=PATIENCE,
-    )
-    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+    @property
+    def dialect(self) -> Dialect:
+        return self.engine.dialect
 
+    def writing(self) -> AbstractAsyncContextManager[InPlace]:
+        """Raises SQLAlchemyError, OSError."""
+        return self._writer.transaction()
 
-def _open(*arguments: Any, **options: Any) -> sqlite3.Connection:
-    if sqlite3.sqlite_version_info < (3, 35):
-        raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed (RETURNING).")
-    # The driver must not begin transactions on its own: it would begin them DEFERRED and fail on the first write under load.
-    # Only one thread will use the connection, but another than this one.
-    connection: sqlite3.Connection = sqlite3.connect(
-        *arguments, **{"timeout": BUSY_TIMEOUT} | options | {"isolation_level": None, "check_same_thread": False}
-    )
-    try:
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-# --- one visit for each statement
-
-_patient: set[asyncio.Task[Any]] = set()
-"""They hear of a cancellation when what they do with SQLAlchemy has ended: in its midst, SQLAlchemy gives the connection up."""
-_told: set[asyncio.Task[Any]] = set()
-"""Those of them that have been cancelled meanwhile."""
-
-
-class WholeConnection(AsyncConnection):
-    """Ends every statement that it has begun, whoever is cancelled meanwhile; only then is the caller told."""
-
-    async def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
-        return await _whole(super().execute(statement, parameters, execution_options=execution_options))
-
-    async def run_sync(self, fn: Callable[Concatenate[Connection, _P], _T], *arg: _P.args, **kw: _P.kwargs) -> _T:
-        return await _whole(super().run_sync(fn, *arg, **kw))
-
-
-async def _whole(work: Coroutine[Any, Any, _T]) -> _T:
-    task = asyncio.current_task()
-    assert task is not None
-    _patient.add(task)
-    try:
-        return await work
-    finally:
-        _patient.discard(task)
-        if task in _told:
-            _told.discard(task)
-            raise asyncio.CancelledError
-
-
-class _Driver(aiosqlite.Connection):
-    """Four times as cheap as its base: a statement and its rows are one visit to the thread and not four."""
-
-    def cursor(self) -> Any:
-        return _Cursor(self)
-
-    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """What the thread has been asked to do is waited for, whoever is cancelled meanwhile.
-
-        A statement that is left alone keeps its locks for as long as anything refers to it, which the cancellation's own traceback
-        does. SQLite needs milliseconds for ours.
-        """
-        if not self._running or not self._connection:
-            raise ValueError("Connection closed")
-        visit = asyncio.get_running_loop().create_future()
-        self._tx.put_nowait((visit, partial(fn, *args, **kwargs)))
-        try:
-            return await asyncio.shield(visit)
-        except asyncio.CancelledError as cancelled:
-            while not visit.done():
-                # Told to hurry once more: the first time is enough.
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait((visit,))
-            task = asyncio.current_task()
-            if task not in _patient:
-                visit.exception()  # nobody else will ask for it
-                raise cancelled
-            _told.add(task)
-            return visit.result()
-
-
-class _Cursor:
-    """As much of a cursor as SQLAlchemy uses. Nothing is open after ``execute``."""
-
-    arraysize = 1
-
-    def __init__(self, driver: _Driver) -> None:
-        self._driver = driver
-        self._rows: list[Any] = []
-        self.description: Any = None
-        self.rowcount = -1
-        self.lastrowid: int | None = None
-
-    async def __aenter__(self) -> _Cursor:
-        return self
-
-    async def execute(self, sql: str, parameters: Any = ()) -> _Cursor:
-        await self._driver._execute(self._visit, sqlite3.Cursor.execute, sql, parameters)
-        return self
-
-    async def executemany(self, sql: str, parameters: Any) -> _Cursor:
-        await self._driver._execute(self._visit, sqlite3.Cursor.executemany, sql, parameters)
-        return self
-
-    async def fetchall(self) -> list[Any]:
-        return self._rows
+    @asynccontextmanager
+    async def reading(self, *, aside: bool) -> AsyncIterator[InPlace]:
+        """Sees everything as it was at its first statement. Raises SQLAlchemyError, OSError."""
+        if self._in_memory:  # it lives in its one connection
+            async with self.writing() as written:
+                yield written
+            return
+        await asyncio.sleep(0)  # whoever looks again and again would leave nobody else a turn
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield (Aside if aside else InPlace)(connection)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        await self._writer.idle()
+        self.engine.dispose()
 
-    def _visit(self, execute: Callable[..., Any], sql: str, parameters: Any) -> None:
-        cursor = self._driver._conn.cursor()
+
+def _engine_for(url: URL) -> Engine:
+    """Its connections begin no transaction on their own. The file is opened as often as somebody uses it at the same time."""
+    options = {key: value for key, value in url.query.items() if key != "timeout"}
+    return create_engine(
+        url.set(drivername="sqlite", query=options),  # whichever driver it names, there is only this one
+        connect_args={"timeout": LOOK, "isolation_level": None, "check_same_thread": False, "factory": _Driver},
+        poolclass=QueuePool,
+        max_overflow=-1,
+    )
+
+
+class _Driver(sqlite3.Connection):
+    """Has nothing open after a statement: what is open keeps its locks for as long as anything refers to it, which the traceback of
+    an exception does.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed (RETURNING).")
+        super().__init__(*arguments, **options)
         try:
-            execute(cursor, sql, parameters)
-            self.description = cursor.description
-            self._rows = cursor.fetchall() if cursor.description else []
-            self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
-        finally:
-            cursor.close()
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                self.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            self.close()
+            raise
+
+    def cursor(self, factory: Any = None) -> Any:  # noqa: ARG002 - the base's signature
+        return super().cursor(_Cursor)
+
+
+class _Cursor(sqlite3.Cursor):
+    """Has all its rows at once."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._rows: deque[Any] = deque()
+
+    def execute(self, *arguments: Any) -> Any:
+        super().execute(*arguments)
+        self._rows = deque(super().fetchall() if self.description else ())
+        return self
+
+    def fetchone(self) -> Any:
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        return [self._rows.popleft() for _ in range(min(size or 1, len(self._rows)))]
+
+    def fetchall(self) -> list[Any]:
+        rows, self._rows = list(self._rows), deque()
+        return rows
+
+
+async def _whole(work: Callable[[], _T]) -> _T:
+    """Do it in another thread, and wait for its end whoever is cancelled meanwhile: the connection is not free before."""
+    doing = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        while not doing.done():
+            # Told to hurry once more: the first time is enough.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait((doing,))
+        doing.exception()  # nobody else will ask for it
+        raise
+
+
+class InPlace:
+    """As much of SQLAlchemy's ``AsyncConnection`` as we use. Nothing is awaited in it, so nobody can be cancelled in the midst."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.sync = connection
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.sync.dialect
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        return self.sync.execute(statement, parameters)
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        return self.sync.exec_driver_sql(statement, parameters)
+
+    @asynccontextmanager
+    async def begin_nested(self) -> AsyncIterator[None]:
+        with self.sync.begin_nested():
+            yield
+
+    async def run_sync(
+        self, fn: Callable[Concatenate[Connection, _P], _T], *arguments: _P.args, **named: _P.kwargs
+    ) -> _T:
+        return fn(self.sync, *arguments, **named)
+
+
+class Aside(InPlace):
+    """For what may take long, as whoever counts everything does: its statements leave the event loop's thread free."""
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        return await _whole(lambda: self.sync.execute(statement, parameters))
 
 
 # --- one commit for several
@@ -194,7 +188,7 @@ def _future() -> asyncio.Future[Any]:
 class _Turn:
     """``ended`` says whether what was done is to be kept, ``settled`` that it has been committed or undone."""
 
-    granted: asyncio.Future[AsyncConnection] = field(default_factory=_future)
+    granted: asyncio.Future[InPlace] = field(default_factory=_future)
     ended: asyncio.Future[bool] = field(default_factory=_future)
     settled: asyncio.Future[None] = field(default_factory=_future)
 
@@ -209,17 +203,6 @@ class _Turn:
                 future.cancel()
 
 
-async def _committed(connection: AsyncConnection) -> None:
-    try:
-        await connection.commit()
-    except BaseException:
-        # SQLite leaves the transaction open, SQLAlchemy takes it for ended: whoever comes next would find it.
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        await driver.rollback()
-        raise
-
-
 class Writer:
     """The one connection that writes. Whoever waits while others commit is let in one after the other and shares the next commit,
     which is what costs most: the disk is waited for. Each is undone for itself when it fails.
@@ -227,13 +210,15 @@ class Writer:
     SQLite has one write lock, and waiting in our own queue is fair where its busy loop is not.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine, patience: float) -> None:
+        """``patience``: seconds to wait for another process that writes."""
         self._engine = engine
+        self._patience = patience
         self._waiting: deque[_Turn] = deque()
         self._conducting: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[InPlace]:
         """Returns when what was done in the block is on the disk; raises when it is not."""
         turn = _Turn()
         self._waiting.append(turn)
@@ -253,6 +238,11 @@ class Writer:
         turn.ended.set_result(True)
         await asyncio.shield(turn.settled)
 
+    async def idle(self) -> None:
+        """Wait until nobody writes."""
+        if self._conducting is not None:
+            await asyncio.wait((self._conducting,))
+
     async def _conduct(self) -> None:
         try:
             while self._waiting:
@@ -264,15 +254,16 @@ class Writer:
         members: list[_Turn] = []
         turn = self._waiting.popleft()
         try:
-            async with WholeConnection(self._engine) as connection:
-                await connection.begin()
+            with self._engine.connect() as connection:
+                await self._begun(connection)
                 while True:
-                    if not turn.granted.cancelled() and not await self._let_in(turn, connection, after=members):
+                    if not turn.granted.cancelled() and not await _let_in(turn, connection, after=members):
                         break  # undone with the whole transaction, in which nobody else was
                     if not self._waiting or len(members) == TOGETHER:
                         break
                     turn = self._waiting.popleft()
-                await _committed(connection) if members else await connection.rollback()
+                if members:
+                    await _committed(connection)
         except BaseException as error:
             # Also what others have done in it is gone, whatever has happened: nobody may believe that it is kept.
             for each in (*members, turn):
@@ -284,21 +275,47 @@ class Writer:
                 if not each.settled.done():
                     each.settled.set_result(None)
 
-    async def _let_in(self, turn: _Turn, connection: AsyncConnection, *, after: list[_Turn]) -> bool:
-        """False when nothing is left to be kept."""
-        if after:
-            await connection.exec_driver_sql("SAVEPOINT turn")
-        if not turn.granted.done():  # cancelled only just now
-            turn.granted.set_result(connection)
-        if not await turn.ended:
-            if not after:
-                return False
-            await connection.exec_driver_sql("ROLLBACK TO turn")
-            await connection.exec_driver_sql("RELEASE turn")
-            turn.settled.set_result(None)
-            return True
-        if after:
-            # Refused if SQLite has undone everything meanwhile, as it does when the disk is full.
-            await connection.exec_driver_sql("RELEASE turn")
-        after.append(turn)
+    async def _begun(self, connection: Connection) -> None:
+        give_up = asyncio.get_running_loop().time() + self._patience
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                late = asyncio.get_running_loop().time() > give_up
+                if late or getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                await asyncio.sleep(ASK_AGAIN)
+            else:
+                return
+
+
+async def _committed(connection: Connection) -> None:
+    try:
+        await _whole(connection.commit)
+    except BaseException:
+        # SQLite leaves the transaction open, SQLAlchemy takes it for ended: whoever comes next would find it.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.rollback()
+        raise
+
+
+async def _let_in(turn: _Turn, connection: Connection, *, after: list[_Turn]) -> bool:
+    """False when nothing is left to be kept."""
+    if after:
+        connection.exec_driver_sql("SAVEPOINT turn")
+    if not turn.granted.done():  # cancelled only just now
+        turn.granted.set_result(InPlace(connection))
+    if not await turn.ended:
+        if not after:
+            return False
+        connection.exec_driver_sql("ROLLBACK TO turn")
+        connection.exec_driver_sql("RELEASE turn")
+        turn.settled.set_result(None)
         return True
+    if after:
+        # Refused if SQLite has undone everything meanwhile, as it does when the disk is full.
+        connection.exec_driver_sql("RELEASE turn")
+    after.append(turn)
+    return True

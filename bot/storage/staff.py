@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import ChatRef, Person
 from bot.storage import tables
 from bot.storage.codec import dump_chat, load_chat, storable
+from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
 from bot.storage.inbox import identity_of
 
@@ -52,7 +52,7 @@ class ThreadMessage:
 
 
 class Staff:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def seen(self, person: Person, now: datetime) -> None:
@@ -64,7 +64,7 @@ class Staff:
 
     async def _put(self, person: Person, now: datetime, away: datetime | None, back_at: datetime | None) -> None:
         values = {"name": storable(person.name)[:200], "away_since": away, "back_at": back_at, "updated_at": now}
-        statement = upsert(self._connection.dialect, _t).values(id=storable(person.id), **values)
+        statement = upsert(self._connection.dialect.name, _t).values(id=storable(person.id), **values)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
     async def get(self, staff: str) -> Member | None:
@@ -87,7 +87,7 @@ class Staff:
     ) -> bool:
         """Keep a message of a thread; False when it is there already."""
         row = await self._connection.execute(
-            upsert(self._connection.dialect, _message)
+            upsert(self._connection.dialect.name, _message)
             .values(
                 identity=identity_of(chat, message_id),
                 ticket=ticket,

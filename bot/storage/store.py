@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.attachments import Attachments
+from bot.storage.connection import Connection
 from bot.storage.consents import Consents
 from bot.storage.conversations import Conversations
 from bot.storage.customers import Customers
@@ -34,7 +35,7 @@ from bot.storage.timers import Timers
 class Session:
     """One transaction; its repositories read and write in it."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.conversations = Conversations(connection)
         self.inbox = Inbox(connection)
@@ -65,7 +66,8 @@ class Session:
         self._callbacks.append(callback)
 
     async def driver_connection(self) -> Any:
-        """The connection of psycopg or aiosqlite in which this transaction takes place."""
+        """The connection of psycopg in which this transaction takes place."""
+        assert isinstance(self.connection, AsyncConnection)
         return (await self.connection.get_raw_connection()).driver_connection
 
     def committed(self) -> None:
@@ -91,9 +93,9 @@ class Store:
         session.committed()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Session]:
-        """Read only. Raises DatabaseError."""
-        async with self._database.reading() as connection:
+    async def snapshot(self, *, aside: bool = False) -> AsyncIterator[Session]:
+        """Read only. ``aside``: it may take long, and nobody has to wait for it. Raises DatabaseError."""
+        async with self._database.reading(aside=aside) as connection:
             yield Session(connection)
 
     async def ping(self) -> None:

@@ -26,14 +26,17 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    bindparam,
+    literal_column,
     text,
 )
 
 
 def one_of(column: Column[str], states: Sequence[str]) -> ColumnElement[bool]:
-    """``column IN (...)`` with the states written out: with bound ones SQLite would not see that a partial index will do."""
-    return column.in_(bindparam(None, states, expanding=True, literal_execute=True))
+    """``column IN (...)`` with the states written out: with bound ones SQLite would not see that a partial index will do.
+
+    They are words of the program, never of a message.
+    """
+    return column.in_([literal_column(f"'{state}'") for state in states])
 
 
 metadata = MetaData(

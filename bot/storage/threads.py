@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import ChatRef
 from bot.storage import tables
+from bot.storage.connection import Connection
 from bot.storage.conversations import Conversations
 
 _t, _outbox = tables.thread, tables.outbox
@@ -46,7 +46,7 @@ class Thread:
 
 
 class Threads:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(self, ticket: int, place: ChatRef, now: datetime) -> Thread:

@@ -5,20 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select, update
 
 from bot.errors import ConflictError
 from bot.model import Category, Priority, Ticket, TicketState
 from bot.storage import tables
 from bot.storage.attachments import Attachments
 from bot.storage.codec import dump_json, storable
+from bot.storage.connection import Connection
 
 _t = tables.ticket
 _OWNED = (TicketState.TAKEN.value, TicketState.WAITING_FOR_CUSTOMER.value)
 _DONE = (TicketState.RESOLVED.value, TicketState.CLOSED.value)
+
+
+_OPEN = _t.insert().returning(_t)
+_GET = select(_t).where(_t.c.number == bindparam("one"))
+
+
+@cache
+def _newest_of(column: str, *, done: bool) -> tuple[Select[Any], Select[Any]]:
+    """The newest tickets of somebody that are open, and those with certain numbers, whatever their state; or only done ones."""
+    theirs = select(_t).where(_t.c[column] == bindparam("whose"))
+    if done:
+        theirs = theirs.where(tables.one_of(_t.c.state, _DONE), _t.c.merged_into.is_(None))
+    newest = theirs if done else theirs.where(~tables.one_of(_t.c.state, _DONE))
+    numbered = theirs.where(_t.c.number.in_(bindparam("numbers", expanding=True)))
+    return newest.order_by(_t.c.number.desc()).limit(bindparam("most")), numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +57,31 @@ class NewTicket:
 
 
 class Tickets:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def open(self, new: NewTicket, now: datetime) -> Ticket:
         """Open the ticket; the files that came before it and are with no other belong to it."""
         row = await self._connection.execute(
-            _t.insert()
-            .values(
-                key=new.key,
-                conversation_id=new.conversation_id,
-                state=TicketState.OPEN.value,
-                reason=new.reason,
-                category=new.category.value if new.category else None,
-                topic=new.topic,
-                priority=new.priority.value,
-                subject=storable(new.subject),
-                facts=dump_json(new.facts),
-                organisation=new.organisation,
-                level=new.level,
-                person=None if new.person is None else storable(new.person),
-                due_at=new.due_at,
-                follows=new.follows,
-                version=0,
-                created_at=now,
-            )
-            .returning(_t)
+            _OPEN,
+            {
+                "key": new.key,
+                "conversation_id": new.conversation_id,
+                "state": TicketState.OPEN.value,
+                "reason": new.reason,
+                "category": new.category.value if new.category else None,
+                "topic": new.topic,
+                "priority": new.priority.value,
+                "subject": storable(new.subject),
+                "facts": dump_json(new.facts),
+                "organisation": new.organisation,
+                "level": new.level,
+                "person": None if new.person is None else storable(new.person),
+                "due_at": new.due_at,
+                "follows": new.follows,
+                "version": 0,
+                "created_at": now,
+            },
         )
         ticket = _ticket(row.one())
         await Attachments(self._connection).file(new.conversation_id, ticket.number, new.person)
@@ -104,7 +119,7 @@ class Tickets:
         )
 
     async def get(self, number: int) -> Ticket | None:
-        row = (await self._connection.execute(select(_t).where(_t.c.number == number))).one_or_none()
+        row = (await self._connection.execute(_GET, {"one": number})).one_or_none()
         return None if row is None else _ticket(row)
 
     async def save(self, ticket: Ticket) -> None:
@@ -142,16 +157,13 @@ class Tickets:
         self, organisation: str, numbers: Sequence[int] = (), most: int = 5
     ) -> tuple[Ticket, ...]:
         """The organisation's open tickets, the newest ``most`` of them, and those with these ``numbers``; newest first."""
-        return await self._told(_t.c.organisation == organisation, numbers, most)
+        return await self._newest("organisation", organisation, numbers, most)
 
     async def of_conversation(
         self, conversation_id: str, numbers: Sequence[int] = (), most: int = 5
     ) -> tuple[Ticket, ...]:
         """The same for the tickets that were opened in one conversation."""
-        return await self._told(_t.c.conversation_id == conversation_id, numbers, most)
-
-    async def _told(self, whose: ColumnElement[bool], numbers: Sequence[int], most: int) -> tuple[Ticket, ...]:
-        return await self._newest((whose, _t.c.state.not_in(_DONE)), most, (whose,), numbers)
+        return await self._newest("conversation_id", conversation_id, numbers, most)
 
     async def owned_in(self, conversation_id: str) -> tuple[Ticket, ...]:
         """The tickets of the conversation about which a person talks to the customer; the newest last."""
@@ -162,20 +174,15 @@ class Tickets:
 
     async def done_in(self, conversation_id: str, numbers: Sequence[int] = (), most: int = 3) -> tuple[Ticket, ...]:
         """The conversation's resolved and closed tickets: the newest ``most``, and those with these ``numbers``; newest first."""
-        done = (_t.c.conversation_id == conversation_id, _t.c.state.in_(_DONE), _t.c.merged_into.is_(None))
-        return await self._newest(done, most, done, numbers)
+        return await self._newest("conversation_id", conversation_id, numbers, most, done=True)
 
     async def _newest(
-        self,
-        which: Sequence[ColumnElement[bool]],
-        most: int,
-        whose: Sequence[ColumnElement[bool]],
-        numbers: Sequence[int],
+        self, column: str, whose: str, numbers: Sequence[int], most: int, *, done: bool = False
     ) -> tuple[Ticket, ...]:
-        """The newest ``most`` of ``which``, and of ``whose`` those with these ``numbers``; newest first."""
-        rows = [*await self._connection.execute(select(_t).where(*which).order_by(_t.c.number.desc()).limit(most))]
+        newest, numbered = _newest_of(column, done=done)
+        rows = [*await self._connection.execute(newest, {"whose": whose, "most": most})]
         if numbers:
-            rows += await self._connection.execute(select(_t).where(*whose, _t.c.number.in_(numbers)))
+            rows += await self._connection.execute(numbered, {"whose": whose, "numbers": list(numbers)})
         found = {row.number: _ticket(row) for row in rows}
         return tuple(found[number] for number in sorted(found, reverse=True))
 

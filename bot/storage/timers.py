@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, delete, select
 
 from bot.storage import tables
+from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
 
 _t = tables.timer
+_CANCEL = delete(_t).where(_t.c.key == bindparam("one"))
+_CANCEL_ALL = delete(_t).where(_t.c.ticket == bindparam("of_ticket"), _t.c.kind.in_(bindparam("kinds", expanding=True)))
+
+
+@cache
+def _set(dialect: str) -> Any:
+    statement = upsert(dialect, _t)
+    new = {column: statement.excluded[column] for column in ("kind", "conversation_id", "ticket", "due_at")}
+    return statement.on_conflict_do_update(index_elements=["key"], set_=new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Timer:
 
 
 class Timers:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def set(self, timer: Timer) -> None:
@@ -38,18 +49,14 @@ class Timers:
             "ticket": timer.ticket,
             "due_at": timer.due_at,
         }
-        await self._connection.execute(
-            upsert(self._connection.dialect, _t)
-            .values(values)
-            .on_conflict_do_update(index_elements=["key"], set_={k: v for k, v in values.items() if k != "key"})
-        )
+        await self._connection.execute(_set(self._connection.dialect.name), values)
 
     async def cancel(self, key: str) -> None:
-        await self._connection.execute(delete(_t).where(_t.c.key == key))
+        await self._connection.execute(_CANCEL, {"one": key})
 
     async def cancel_all(self, ticket: int, kinds: Sequence[str]) -> None:
         """Stop every timer of these kinds that is about the ticket."""
-        await self._connection.execute(delete(_t).where(_t.c.ticket == ticket, _t.c.kind.in_(kinds)))
+        await self._connection.execute(_CANCEL_ALL, {"of_ticket": ticket, "kinds": list(kinds)})
 
     async def due(self, conversation_id: str, now: datetime) -> tuple[Timer, ...]:
         """The conversation's timers that have run out, in the order in which they did."""

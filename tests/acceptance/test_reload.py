@@ -15,7 +15,7 @@ async def test_a_bad_edit_leaves_the_last_good_catalogue_in_force(
 ) -> None:
     folder = tmp_path / "intents"
     shutil.copytree(settings.intents, folder)
-    own = settings.model_copy(update={"intents": folder, "encoder": "none", "database_url": "sqlite+aiosqlite://"})
+    own = settings.model_copy(update={"intents": folder, "encoder": "none", "database_url": "sqlite://"})
     async with build(own, adapters=[], classifier=understood) as app:
         before = app.knowledge.in_force
         topic = folder / "faq" / "terms_agb.yaml"

@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with tempfile.TemporaryDirectory(prefix="firstline-growth-") as name:
                 server = PostgresServer() if engine == "postgresql" else None
                 try:
-                    url = server.url() if server else f"sqlite+aiosqlite:///{Path(name) / 'firstline.db'}"
+                    url = server.url() if server else f"sqlite:///{Path(name) / 'firstline.db'}"
                     print(
                         f"{engine}, {count:,} conversations: {asyncio.run(kept(url, Path(name), count, server))}",
                         flush=True,

@@ -21,7 +21,7 @@ STEPS: Sequence[tuple[str, str]] = (
     ("understanding", r"bot/nlu/|fast_universal|rapidfuzz|threadpoolctl"),
     ("logging", r"structlog/|bot/logs"),
     ("wake-ups", r"procrastinate/|bot/engine/|psycopg_pool/"),
-    ("database", r"sqlalchemy/|aiosqlite/|sqlite3|psycopg/|bot/storage/"),
+    ("database", r"sqlalchemy/|sqlite3|psycopg/|bot/storage/"),
     (
         "calling platforms",
         r"httpx|httpcore|telegram/|slack_sdk/web|aiohttp/client|aiohttp/connector|adapters/\w+/(sending|outbound|client)",

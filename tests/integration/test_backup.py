@@ -102,7 +102,7 @@ async def test_what_was_to_be_sent_is_asked_for_first_because_it_may_have_been_s
         await bot.engine.settled()
         await to_thread(back_up, _place(tmp_path / "data"), tmp_path / "a.tar.gz", START)
     await to_thread(restore, tmp_path / "a.tar.gz", _place(tmp_path / "restored"), LATER)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'restored' / 'firstline.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'restored' / 'firstline.db'}")
     async with Store(database).transaction() as session:
         await session.connection.exec_driver_sql("UPDATE outbox SET due_at = created_at")
         await session.connection.exec_driver_sql("DELETE FROM lane")
@@ -120,12 +120,12 @@ async def test_what_was_to_be_sent_is_asked_for_first_because_it_may_have_been_s
 
 async def test_an_older_schema_is_brought_up(tmp_path: Path) -> None:
     place = _place(tmp_path / "old")
-    old = Database(f"sqlite+aiosqlite:///{place.database}")
+    old = Database(f"sqlite:///{place.database}")
     await migrate.upgrade(old, "0003")
     await old.close()
     await to_thread(back_up, place, tmp_path / "a.tar.gz", START)
     await to_thread(restore, tmp_path / "a.tar.gz", _place(tmp_path / "new"), LATER)
-    new = Database(f"sqlite+aiosqlite:///{tmp_path / 'new' / 'firstline.db'}")
+    new = Database(f"sqlite:///{tmp_path / 'new' / 'firstline.db'}")
     await migrate.require_current(new)
     await new.close()
 
@@ -133,7 +133,7 @@ async def test_an_older_schema_is_brought_up(tmp_path: Path) -> None:
 async def test_a_bot_that_was_killed_is_backed_up_with_all_that_it_had_committed(tmp_path: Path) -> None:
     """What SQLite has not yet moved out of its log belongs to the database."""
     path = tmp_path / "data" / "firstline.db"
-    database = Database(f"sqlite+aiosqlite:///{path}")
+    database = Database(f"sqlite:///{path}")
     await migrate.upgrade(database)
     async with Store(database).transaction() as session:
         await session.inbox.accept(a_message("Guten Tag"), START)

@@ -31,7 +31,7 @@ async def test_while_another_process_has_locked_the_database_nothing_is_acknowle
 ) -> None:
     """A backup tool or a shell that holds SQLite's write lock. Whoever only looks does not notice."""
     path = tmp_path / "firstline.db"
-    settings = Settings(data=tmp_path, database_url=f"sqlite+aiosqlite:///{path}?timeout=0.1", burst_seconds=0)
+    settings = Settings(data=tmp_path, database_url=f"sqlite:///{path}?timeout=0.1", burst_seconds=0)
     adapter = FakeAdapter()
     async with (
         build(settings, adapters=[adapter], classifier=FakeClassifier(), catalogue=catalogue) as app,
@@ -59,7 +59,7 @@ async def test_while_another_process_has_locked_the_database_nothing_is_acknowle
 
 async def test_work_that_finds_the_database_locked_is_taken_up_again(tmp_path: Path, catalogue: Catalogue) -> None:
     path = tmp_path / "firstline.db"
-    settings = Settings(data=tmp_path, database_url=f"sqlite+aiosqlite:///{path}?timeout=0.1", burst_seconds=0)
+    settings = Settings(data=tmp_path, database_url=f"sqlite:///{path}?timeout=0.1", burst_seconds=0)
     adapter, classifier = FakeAdapter(), FakeClassifier()
     async with (
         build(settings, adapters=[adapter], classifier=classifier, catalogue=catalogue) as app,
@@ -132,10 +132,10 @@ async def test_what_is_not_due_yet_waits_whatever_its_place_in_the_lane(desk: De
         await session.outbox.add(
             (Draft("k", conversation_id, Author.BOT, Part(place, {"text": "x"}), "x", "c"),), desk.clock()
         )
-        letter = await session.outbox.oldest("fake:c1", desk.clock() + timedelta(days=1))
-        assert letter is not None
-        await session.outbox.mark_sending(letter, uncertain=0)
-        sending = replace(letter, attempts=1)
+        found = await session.outbox.next("fake:c1", desk.clock() + timedelta(days=1))
+        assert found is not None
+        await session.outbox.mark_sending(found.letter, uncertain=0)
+        sending = replace(found.letter, attempts=1)
         await session.outbox.settle(sending, state="pending", due_at=desk.clock() + WRONG)
     assert await desk.deliver("fake:c1") == WRONG
     assert desk.adapter.tried == []

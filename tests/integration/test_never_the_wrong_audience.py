@@ -55,7 +55,7 @@ class Office(RuleBasedStateMachine):
     @initialize()
     def opens(self) -> None:
         async def start() -> None:
-            database = Database("sqlite+aiosqlite://")
+            database = Database("sqlite://")
             self.stack.push_async_callback(database.close)
             await migrate.upgrade(database)
             self.desk: Desk = await self.stack.enter_async_context(a_desk(Store(database), CATALOGUE))

@@ -32,7 +32,7 @@ BY_THE_STATE = re.compile(r"USING (?:COVERING )?INDEX ix_\w+_(?:open|failed|dead
 ASKED: dict[str, Callable[[Session], Awaitable[object]]] = {
     "what waits in the inbox": lambda session: session.inbox.waiting(),
     "what waits in the outbox": lambda session: session.outbox.waiting(),
-    "what a lane sends next": lambda session: session.outbox.oldest("fake:c1", START),
+    "what a lane sends next": lambda session: session.outbox.next("fake:c1", START),
     "what failed for good": lambda session: session.outbox.in_state("dead", "uncertain"),
     "what could not be handled": lambda session: session.inbox.dead(),
     "what is to be fetched": lambda session: session.attachments.waiting(START),
@@ -44,11 +44,11 @@ ASKED: dict[str, Callable[[Session], Awaitable[object]]] = {
 async def test_no_inbox_or_outbox_is_read_from_end_to_end(
     tmp_path: Path, asked: Callable[[Session], Awaitable[object]]
 ) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'firstline.db'}")
     await migrate.upgrade(database)
     statements: list[tuple[str, Any]] = []
 
-    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    @event.listens_for(database.engine, "before_cursor_execute")
     def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
         statements.append((statement, parameters))
 

@@ -78,7 +78,7 @@ class Rooms(RuleBasedStateMachine):
     def opens(self) -> None:
         async def start() -> None:
             folder = Path(self.folder.name)
-            database = TestDatabase(f"sqlite+aiosqlite:///{folder / 'firstline.db'}")
+            database = TestDatabase(f"sqlite:///{folder / 'firstline.db'}")
             self.stack.push_async_callback(database.close)
             self.house: House = await self.stack.enter_async_context(a_house(database, folder, CATALOGUE))
             await self.house.customer("Der Drucker ist kaputt")

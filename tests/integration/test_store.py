@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.bootstrap import build
 from bot.config import Settings
@@ -18,6 +17,7 @@ from bot.desk.receive import Receiver
 from bot.errors import ConflictError, DatabaseError
 from bot.model import Author, Category, ChatRef, Mode, Part, Pending, Priority, TicketState
 from bot.storage import migrate
+from bot.storage.connection import Connection
 from bot.storage.database import Database
 from bot.storage.outbox import Draft
 from bot.storage.store import Store
@@ -153,7 +153,7 @@ async def test_a_conversation_that_does_not_exist_is_a_key_error(store: Store) -
 
 
 async def test_on_sqlite_a_commit_has_reached_the_disk(tmp_path: Path) -> None:
-    database = TestDatabase(f"sqlite+aiosqlite:///{tmp_path / 'new' / 'folder' / 'firstline.db'}")
+    database = TestDatabase(f"sqlite:///{tmp_path / 'new' / 'folder' / 'firstline.db'}")
     async with database.open().writing() as connection:
         found = {
             name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
@@ -165,7 +165,7 @@ async def test_on_sqlite_a_commit_has_reached_the_disk(tmp_path: Path) -> None:
 
 async def test_a_full_disk_refuses_messages_and_takes_them_once_there_is_room(tmp_path: Path) -> None:
     """SQLite itself limits the file here, which is the same error as that of a full disk."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'firstline.db'}")
     await migrate.upgrade(database)
     store, engine = Store(database), WakeLog()
     receive, message = Receiver(store, engine, FakeClock()), a_message("ä" * 200_000)
@@ -184,7 +184,7 @@ async def test_a_full_disk_refuses_messages_and_takes_them_once_there_is_room(tm
 
 async def test_a_folder_in_the_place_of_the_file_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "firstline.db").mkdir()
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'firstline.db'}")
     with pytest.raises(DatabaseError, match="unable to open database file"):
         await Store(database).ping()
     await database.close()
@@ -192,7 +192,7 @@ async def test_a_folder_in_the_place_of_the_file_is_a_sentence_and_no_traceback(
 
 async def test_a_file_that_is_no_database_is_a_sentence_and_leaves_nothing_open(tmp_path: Path) -> None:
     (tmp_path / "firstline.db").write_text("Guten Tag. " * 1000)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'firstline.db'}")
     for _ in range(2):
         with pytest.raises(DatabaseError, match="file is not a database"):
             await Store(database).ping()
@@ -251,10 +251,10 @@ async def test_connections_that_end_while_nobody_uses_them_are_replaced_and_nobo
 ) -> None:
     database = Database(fragile.url())
 
-    async def used(use: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> set[int]:
+    async def used(use: Callable[[], AbstractAsyncContextManager[Connection]]) -> set[int]:
         async def one() -> int:
             async with use() as connection:
-                found = await connection.scalar(text("SELECT pg_backend_pid() FROM pg_sleep(0.05)"))
+                found = (await connection.execute(text("SELECT pg_backend_pid() FROM pg_sleep(0.05)"))).scalar_one()
                 assert isinstance(found, int)
                 return found
 

@@ -20,7 +20,7 @@ from tests.fakes import START, a_message
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'firstline.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'firstline.db'}")
     await migrate.upgrade(database)
     yield database
     await database.close()
@@ -42,7 +42,7 @@ class _RefusedError(Exception):
 
 async def test_those_who_wait_share_commits(database: Database) -> None:
     commits: list[object] = []
-    event.listen(database.engine.sync_engine, "commit", commits.append)
+    event.listen(database.engine, "commit", commits.append)
     store, names = Store(database), {f"c{n}" for n in range(2 * TOGETHER)}
     await asyncio.gather(*(_accept(store, name) for name in names))
     assert await _stored(database) == names

@@ -78,7 +78,7 @@ def test_without_a_file_the_newest_stored_messages_are_compared(run: Run, edited
     (tmp_path / "data").mkdir()
 
     async def stored() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'data' / 'firstline.db'}")
+        database = Database(f"sqlite:///{tmp_path / 'data' / 'firstline.db'}")
         await migrate.upgrade(database)
         store = Store(database)
         async with store.transaction() as session:

@@ -1,0 +1,30 @@
+"""What the repositories need of a connection to a database. It must not know which database it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import CursorResult, Dialect, Executable
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Connection(Protocol):
+    """As much of SQLAlchemy's ``AsyncConnection`` as we use."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def begin_nested(self) -> AbstractAsyncContextManager[Any]: ...
+
+    async def run_sync(
+        self, fn: Callable[Concatenate[SyncConnection, _P], _T], *arg: _P.args, **kw: _P.kwargs
+    ) -> _T: ...
