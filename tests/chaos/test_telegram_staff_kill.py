@@ -153,6 +153,6 @@ async def test_whenever_the_bot_is_killed_staff_and_customer_read_all_of_it(
     copies = Counter(reading(server, 1)) + Counter(reading(server, FORUM, topic))
     twice = sum(count - 1 for count in copies.values())
     orphans = sum(chat == FORUM for chat, _ in server.groups.topics) - 1
-    assert twice + orphans <= uncertain <= 1
+    assert twice + orphans <= uncertain <= 2  # in each of the two chats one send may have been under way
     assert sum("Firstline: Bitte neu starten" in said for said in reading(server, 1)) >= 1
     assert not any("/take" in said or "/close" in said for said in reading(server, 1))

@@ -47,14 +47,14 @@ MUTATIONS = (
     Mutation(
         "the order of the inbox",
         "bot/storage/inbox.py",
-        ".order_by(_t.c.seq).limit(50)",
-        ".order_by(_t.c.seq.desc()).limit(50)",
+        ".order_by(_t.c.seq)\n    .limit(50)",
+        ".order_by(_t.c.seq.desc())\n    .limit(50)",
         f"{INTEGRATION}test_faults.py::test_messages_that_arrive_out_of_order_are_handled_in_the_order_of_acceptance",
     ),
     Mutation(
         "the fence: the version of the conversation",
         "bot/storage/conversations.py",
-        ", _t.c.version == conversation.version)",
+        ', _t.c.version == bindparam("at_version"))',
         ")",
         f"{KILL}test_a_process_that_stood_still_while_a_person_took_over_does_not_talk_over_them",
     ),
@@ -68,7 +68,7 @@ MUTATIONS = (
     Mutation(
         "undone for itself in the shared commit",
         "bot/storage/sqlite.py",
-        'await connection.exec_driver_sql("ROLLBACK TO turn")',
+        'connection.exec_driver_sql("ROLLBACK TO turn")',
         "pass",
         f"{INTEGRATION}test_together.py::test_one_that_fails_is_undone_and_nobody_else",
     ),
