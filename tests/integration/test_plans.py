@@ -91,7 +91,7 @@ async def test_on_the_whole_way_of_a_message_and_in_the_sweep_everything_is_foun
             event.remove(Engine, "before_cursor_execute", note)
     looked = database.open()
     whole = []
-    async with looked.reading() as connection:
+    async with looked.writing() as connection:
         if not database.is_sqlite:
             # Few rows are read whole in any case; so ask whether there is another way.
             await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
