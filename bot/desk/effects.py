@@ -35,6 +35,7 @@ from bot.dialogue.situation import Situation
 from bot.dialogue.speak import question
 from bot.dialogue.turn import Outcome
 from bot.dialogue.voice import Voice
+from bot.files.names import one_line
 from bot.model import Conversation, Person, Priority, StaffAlert, Ticket, TicketState, ticket_key
 from bot.storage.consents import ConsentRecord
 from bot.storage.inbox import Received
@@ -237,7 +238,7 @@ class Effects:
 
 def subject(text: str) -> str:
     """The first words of a request as the title of its ticket."""
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 

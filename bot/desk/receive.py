@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.desk.lanes import FETCH, HANDLE
-from bot.files.names import harmless
+from bot.files.names import harmless, one_line
 from bot.model import ChatRef, InboundMessage
 from bot.observing import Observe, observed, unobserved
 from bot.ports import Clock, Engine
@@ -62,9 +62,10 @@ class Receiver:
         log.info("chat_moved", adapter=old.adapter)
 
     async def _stored(self, message: InboundMessage) -> Accepted | None:
-        # From here on nobody ever sees the name that the sender has given a file.
+        # From here on nobody ever sees the name that the sender has given a file, or themselves if it is more than a name.
         files = tuple(replace(file, name=harmless(file.name, file.media_type)) for file in message.attachments)
-        message = replace(message, attachments=files)
+        sender = replace(message.sender, name=one_line(message.sender.name) or message.sender.id)
+        message = replace(message, attachments=files, sender=sender)
         async with self.store.transaction() as session:
             now = self.clock()
             accepted = await session.inbox.accept(message, now)

@@ -16,7 +16,17 @@ from bot.catalogue.catalogue import Catalogue
 from bot.model import Address, Button, File, Language
 
 _PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
-_MARKUP = re.compile(r"([\\`*_\[\]<>])")
+_MARKUP = re.compile(r"([\\`*_\[\]<>]|~(?=~)|&(?=#?\w+;))")
+_BLOCK = re.compile(
+    r"^([ \t]*)(?:([-+](?=[ \t]|$)|-(?=-*[ \t]*$)|=(?==*[ \t]*$)|#(?=#{0,5}(?:[ \t]|$)))|(\d{1,9})(?=[.)](?:[ \t]|$)))",
+    re.MULTILINE,
+)
+"""What makes a line an item of a list, a heading, or a rule: a sign, or a number."""
+_INDENTED = re.compile(r"^(?: {4}| {0,3}\t)[ \t]*", re.MULTILINE)
+"""What would make a line code, in which nothing can be escaped."""
+_BREAK = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, and what turns the direction in which the words around it are read."""
 _MOMENT: dict[Language, tuple[str, str]] = {
     "de": ("de_DE", "EEEE, d. MMMM, HH:mm 'Uhr'"),
     "en": ("en_GB", "EEEE, d MMMM, HH:mm"),
@@ -80,8 +90,14 @@ class Voice:
 
 
 def escaped(text: str) -> str:
-    """``text`` so that Markdown shows it as it stands."""
-    return _MARKUP.sub(r"\\\1", text)
+    """``text`` so that Markdown shows it as it stands, but for characters that nobody can see."""
+    text = _INDENTED.sub("   ", _UNSEEN.sub("", _BREAK.sub("\n", text)))
+    return _BLOCK.sub(_unblocked, _MARKUP.sub(r"\\\1", text))
+
+
+def _unblocked(found: re.Match[str]) -> str:
+    blanks, sign, number = found.groups()
+    return f"{blanks}\\{sign}" if sign else f"{blanks}{number}\\"
 
 
 def unmarked(markdown: str) -> str:

@@ -1,6 +1,6 @@
-"""Makes a file's name harmless: one name, no path, nothing that a file system, a shell or a reader's eye could be led astray by.
+"""Makes names harmless: those of files for file systems and shells, and all of them for the eye of whoever reads.
 
-It must not know where files come from or go.
+It must not know where files come from or go, nor who bears a name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _RESERVED = re.compile(
 )  # by Windows, with any suffix
 _UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 """Control and format characters (among them those that turn the direction of writing), and what is no character at all."""
+_JOINERS = "\u200c\u200d"
+"""Parts of emoji, and of words in Persian or Hindi."""
 
 
 def harmless(name: str, media_type: str | None = None) -> str:
@@ -27,13 +29,23 @@ def harmless(name: str, media_type: str | None = None) -> str:
     A name without a suffix gets the usual one of ``media_type``, so that whoever saves the file can open it.
     """
     name = unicodedata.normalize("NFC", name.replace("\\", "/").rstrip("/ ").rpartition("/")[2])
-    seen = "".join(" " if c.isspace() else c for c in name if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+    seen = "".join(" " if c.isspace() else c for c in name if c.isspace() or not _unseen(c))
     name = _trimmed(_FORBIDDEN.sub("_", seen)) or NAMELESS
     if "." not in name and media_type and media_type != "application/octet-stream":
         name += mimetypes.guess_extension(media_type) or ""
     if _RESERVED.match(name):
         name = f"_{name}"
     return _trimmed(_cut(name))
+
+
+def one_line(text: str) -> str:
+    """A name or a title without line breaks, and without what cannot be seen or turns the direction of writing. Idempotent."""
+    kept = (" " if c.isspace() else c for c in text if c.isspace() or c in _JOINERS or not _unseen(c))
+    return " ".join("".join(kept).split())
+
+
+def _unseen(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN
 
 
 def suffix(name: str) -> str:
