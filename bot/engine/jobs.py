@@ -9,28 +9,47 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from procrastinate import PsycopgConnector
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback, get_channel_for_queues
+from procrastinate.sql import queries
 
 from bot.engine.embedded import Lane
 from bot.engine.ending import heed
 
-NOTICE = json.dumps({"type": "job_inserted", "job_id": 0})
+NOTICE: Notification = {"type": "job_inserted", "job_id": 0}
 AGAIN_AFTER = 1.0
 """Seconds until the database is told once more."""
 
+# Wake-ups of the lane that are there already are for what its job is about to see.
+_FETCH = """
+    WITH fetched AS MATERIALIZED ({fetch}),
+    absorbed AS (
+        DELETE FROM procrastinate_jobs AS waiting USING fetched
+        WHERE waiting.lock = fetched.lock AND waiting.status = 'todo' AND waiting.id <> fetched.id
+    )
+    SELECT * FROM fetched
+""".format(fetch=queries["fetch_job"].rstrip(";"))  # noqa: S608 - Procrastinate's own query
 _FINISH = """
-    SELECT procrastinate_finish_job_v1(id, %(status)s, %(delete)s) FROM procrastinate_jobs
+    WITH ended AS (
+        DELETE FROM procrastinate_jobs
+        WHERE id = %(id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker)s::bigint
+    ), next AS MATERIALIZED (
+        SELECT queue_name FROM procrastinate_jobs
+        WHERE lock = %(lock)s AND status = 'todo' ORDER BY priority DESC, id LIMIT 1
+    )
+    SELECT pg_notify(%(channels)s || queue_name, %(notice)s) FROM next
+"""
+_RETRY = """
+    SELECT procrastinate_retry_job_v2(id, %(due)s, NULL, NULL, NULL) FROM procrastinate_jobs
     WHERE id = %(id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker)s::bigint
 """
-_NEXT = """
-    SELECT pg_notify(%(channels)s || queue_name, %(payload)s) FROM procrastinate_jobs
-    WHERE lock = %(lock)s AND status = 'todo' ORDER BY priority DESC, id LIMIT 1
-"""
+_NOTIFY = "SELECT pg_notify(%(channel)s, %(notice)s)"
 
 log = structlog.get_logger(__name__)
 
@@ -40,26 +59,139 @@ class Jobs(JobManager):
 
     def __init__(self, connector: PsycopgConnector) -> None:
         super().__init__(connector)
-        self._news: Counter[tuple[str, ...]] = Counter()
+        self._news: Counter[str] = Counter()
+        """How often something was heard of each queue."""
+        self._listening: dict[str, NotificationCallback] = {}
+        """What tells the worker of a queue."""
         self._workers: set[int] = set()
+        self._ahead = timedelta()
+        """By how much the database's clock is ahead of ours."""
+        self._nudges: set[asyncio.TimerHandle] = set()
+        self._nudging: set[asyncio.Task[None]] = set()
+
+    # --- news of jobs
+
+    async def listen(self, queues: Iterable[str]) -> None:
+        """Hear of new jobs, for all workers of this process: each that listened for itself would be roused by the jobs of all."""
+        names = {_channel(queue): queue for queue in queues}
+
+        async def told(*, channel: str, notification: Notification) -> None:
+            await self._tell(names[channel], notification)
+
+        await super().listen_for_jobs(on_notification=told, queues=names.values())
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
-        async def counted(*, channel: str, notification: Notification) -> None:
-            self._news[tuple(queues or ())] += 1
-            await on_notification(channel=channel, notification=notification)
+        """A worker wants to be told."""
+        mine = dict.fromkeys(queues or (), on_notification)
+        self._listening |= mine
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for queue in mine:
+                if self._listening.get(queue) is on_notification:
+                    del self._listening[queue]
 
-        await super().listen_for_jobs(on_notification=counted, queues=queues)
+    async def _tell(self, queue: str, notification: Notification) -> None:
+        self._news[queue] += 1
+        if queue in self._listening:
+            await self._listening[queue](channel=_channel(queue), notification=notification)
+
+    async def _nudge(self, queue: str) -> None:
+        """Have somebody look for jobs: the worker of this process, or if there is none those of others."""
+        if queue in self._listening:
+            await self._tell(queue, NOTICE)
+            return
+        try:
+            await self.connector.execute_query_async(_NOTIFY, channel=_channel(queue), notice=json.dumps(NOTICE))
+        except ConnectorException as error:
+            log.warning("database_away", error=repr(error.__cause__))
+
+    # --- on time
+
+    def due(self, delay: timedelta) -> datetime:
+        """By the clock of the database."""
+        return datetime.now(UTC) + self._ahead + delay
+
+    async def compare_clocks(self) -> None:
+        row = await self.connector.execute_query_one_async("SELECT clock_timestamp() AS now")
+        self._ahead = row["now"] - datetime.now(UTC)
+
+    def nudge_later(self, queue: str, delay: timedelta) -> None:
+        """Workers hear of new jobs, but not that the time of one has come; until they look by themselves, seconds pass."""
+
+        def now() -> None:
+            self._nudges.discard(timer)
+            task = asyncio.create_task(self._nudge(queue))
+            self._nudging.add(task)
+            task.add_done_callback(self._nudging.discard)
+
+        timer = asyncio.get_running_loop().call_later(delay.total_seconds() + 0.005, now)
+        self._nudges.add(timer)
+
+    async def close(self) -> None:
+        """Nobody is nudged any more."""
+        for nudge in self._nudges:
+            nudge.cancel()
+        self._nudges.clear()
+        await asyncio.gather(*self._nudging, return_exceptions=True)
+
+    # --- jobs
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The worker forgets what it is told while it looks, so this looks again."""
-        key = tuple(queues or ())
+        mine = tuple(queues or ())
         while True:
-            before = self._news[key]
-            job = await super().fetch_job(queues, worker_id)
-            if job is not None or self._news[key] == before:
-                return job
+            before = self._heard(mine)
+            row = await self.connector.execute_query_one_async(_FETCH, queues=list(mine), worker_id=worker_id)
+            if row["id"] is not None:
+                return Job.from_row(row)
+            if self._heard(mine) == before:
+                return None
+
+    def _heard(self, queues: Iterable[str]) -> int:
+        return sum(self._news[queue] for queue in queues)
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - none is kept
+        """Forget a job that has ended, and announce whatever has waited for its lane, which the worker would not do."""
+        before = self._news[job.queue]
+        notice = {"channels": _channel(""), "notice": json.dumps(NOTICE)}
+        await self._said(_FINISH, id=job.id, worker=job.worker_id, lock=job.lock, **notice)
+        if job.lock is not None and self._news[job.queue] != before:
+            # What came meanwhile may be of this lane: too late to have been seen above, and too early for the lane to be free.
+            await self._nudge(job.queue)
+
+    async def retry_job(
+        self,
+        job: Job,
+        retry_at: datetime | None = None,
+        priority: int | None = None,  # noqa: ARG002 - neither of these is changed
+        queue: str | None = None,  # noqa: ARG002
+        lock: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Put a job off that keeps its lane meanwhile. Raises UniqueViolation if it is a timer, and another has the same moment."""
+        due = retry_at or self.due(timedelta())
+        await self._said(_RETRY, id=job.id, worker=job.worker_id, due=due)
+        self.nudge_later(job.queue, max(due - self.due(timedelta()), timedelta()))
+
+    async def _said(self, query: str, **arguments: Any) -> None:
+        """Say what becomes of a job until the database has heard it: else a process that lives would hold its lane for good.
+
+        A job that was put back meanwhile, because this process stood still for too long, is another's now and left alone.
+        """
+        while True:
+            try:
+                await self.connector.execute_query_async(query, **arguments)
+            except UniqueViolation:
+                raise
+            except ConnectorException as error:
+                log.warning("database_away", error=repr(error.__cause__))
+                await asyncio.sleep(AGAIN_AFTER)
+            else:
+                return
+
+    # --- signs of life
 
     async def register_worker(self) -> int:
         worker = await super().register_worker()
@@ -80,25 +212,6 @@ class Jobs(JobManager):
         for worker in tuple(self._workers):
             await self.update_heartbeat(worker)
 
-    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """Say that a job has ended until the database has heard it: else a process that lives would hold its lane for good.
-
-        A job that was put back meanwhile, because this process stood still for too long, is another's now and left alone. Then
-        whatever has waited for the lane is announced, which the worker would not do.
-        """
-        ended = {"id": job.id, "status": status.value, "delete": delete_job, "worker": job.worker_id}
-        while True:
-            try:
-                await self.connector.execute_query_all_async(_FINISH, **ended)
-                if job.lock is not None:
-                    await self.connector.execute_query_async(
-                        _NEXT, lock=job.lock, channels=_channel(""), payload=NOTICE
-                    )
-                return
-            except ConnectorException as error:
-                log.warning("database_away", error=repr(error.__cause__))
-            await asyncio.sleep(AGAIN_AFTER)
-
 
 def lock_of(lane: Lane) -> str:
     return f"{lane[0]}:{lane[1]}"
@@ -107,11 +220,6 @@ def lock_of(lane: Lane) -> str:
 def queue_of(kind: str, adapter: str | None = None) -> str:
     """Where lanes of this kind wait: for any process, or for one that has the adapter."""
     return kind if adapter is None else f"{kind}@{adapter}"
-
-
-def notice_to(kind: str) -> dict[str, str]:
-    """What workers of this kind listen for."""
-    return {"channel": _channel(queue_of(kind)), "payload": NOTICE}
 
 
 def _channel(queue: str) -> str:

@@ -15,14 +15,14 @@ from typing import Any
 
 import psycopg
 import structlog
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
-from bot.engine import wakeups
+from bot.engine import connections, wakeups
 from bot.engine.embedded import AFTER_A_FAULT, GRACE, SWEEP_EVERY, Handler, Lane, Sweep
 from bot.engine.ending import ended, heed
-from bot.engine.jobs import Jobs, lock_of, notice_to, queue_of
+from bot.engine.jobs import Jobs, lock_of, queue_of
 from bot.errors import DatabaseError, ElsewhereError
 from bot.logs import told
 from bot.ports import Transaction
@@ -35,8 +35,6 @@ POLL_EVERY = timedelta(seconds=1)
 """Only for what a notification should have told: one is lost with the connection that listens."""
 SHORT = timedelta(seconds=2)
 """Delays up to this hold up the whole lane, which saves half of the jobs: most are the rest of a burst, or the platform's pace."""
-PATIENCE = timedelta(seconds=5)
-"""For a connection to the database."""
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # "at once", whatever the clocks say
 _BUSY = """
@@ -48,7 +46,6 @@ _AT_WORK = """
         WHERE status = 'doing' OR status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
     ) AS found
 """
-_ABSORB = "DELETE FROM procrastinate_jobs WHERE lock = %(lock)s AND status = 'todo'"
 
 log = structlog.get_logger(__name__)
 
@@ -75,17 +72,11 @@ class ProcrastinateEngine:
         self._adapters = adapters
         self._concurrency = concurrency
         self._sweep_every = sweep_every
-        self._connector = PsycopgConnector(
-            conninfo=address, min_size=1, max_size=4 + 2 * len(handlers), timeout=PATIENCE.total_seconds()
-        )
+        self._connector = connections.connector(address, most=4 + len(handlers))
         self._app = App(connector=self._connector)
         self._jobs = self._app.job_manager = Jobs(self._connector)
-        self._app.task(name="work", queue="work")(self._work)
+        self._app.task(name="work", queue="work", retry=_Soon())(self._work)
         self._app.task(name="ring", queue="work")(self._ring)
-        self._ahead = timedelta()
-        """By how much the database's clock is ahead of ours."""
-        self._nudges: set[asyncio.TimerHandle] = set()
-        self._nudging: set[asyncio.Task[None]] = set()
         self._stopping = False
         # At info level it tells of every single wake-up.
         logging.getLogger("procrastinate").setLevel(logging.ERROR)
@@ -97,13 +88,11 @@ class ProcrastinateEngine:
         with _translated():
             try:
                 await self._app.open_async()
-                await self._compare_clocks()
+                await self._jobs.compare_clocks()
                 heed()
                 yield
             finally:
-                for nudge in self._nudges:
-                    nudge.cancel()
-                await asyncio.gather(*self._nudging, return_exceptions=True)
+                await self._jobs.close()
                 await self._app.close_async()
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
@@ -112,7 +101,7 @@ class ProcrastinateEngine:
         with _translated():
             if delay > timedelta():
                 await self._put_off((kind, lane), delay, connection=connection)
-                transaction.after_commit(lambda: self._nudge_later(kind, delay))
+                transaction.after_commit(lambda: self._jobs.nudge_later(queue_of(kind), delay))
             else:
                 await self._put((kind, lane), connection=connection)
 
@@ -126,11 +115,26 @@ class ProcrastinateEngine:
                 group.create_task(self._notice_the_end())
                 group.create_task(self._again_and_again("sweep", self._sweep_every, self.sweep))
                 group.create_task(self._again_and_again("rescue", RESCUE_EVERY, self._rescue))
+                if self._handlers:
+                    group.create_task(self._again_and_again("listener", AFTER_A_FAULT, self._listen))
                 for kind in self._handlers:
                     group.create_task(self._again_and_again("worker", AFTER_A_FAULT, self._worker, kind))
         finally:
             self._stopping = True
             await ended((alive,), within=GRACE.total_seconds())
+
+    async def _listen(self) -> None:
+        """Ends when the database cannot be reached."""
+        hearing = asyncio.ensure_future(
+            self._jobs.listen([queue for kind in self._handlers for queue in self._queues(kind)])
+        )
+        try:
+            await asyncio.wait((hearing,))
+            hearing.result()
+        finally:
+            await ended(
+                (hearing,), within=HEARTBEAT.total_seconds()
+            )  # it would listen for ever if it missed being cancelled
 
     async def _notice_the_end(self) -> None:
         """Workers tell nobody that they are asked to stop until their jobs have ended, but jobs must know."""
@@ -160,7 +164,7 @@ class ProcrastinateEngine:
 
     async def _worker(self, kind: str) -> None:
         await self._app.run_worker_async(
-            queues=[queue_of(kind), *(queue_of(kind, adapter) for adapter in self._adapters)],
+            queues=self._queues(kind),
             concurrency=self._concurrency,
             install_signal_handlers=False,
             delete_jobs="always",
@@ -171,25 +175,27 @@ class ProcrastinateEngine:
         )
         log.warning("worker_stopped", kind=kind)  # a sign of life could not be given: the database is away
 
+    def _queues(self, kind: str) -> list[str]:
+        return [queue_of(kind), *(queue_of(kind, adapter) for adapter in self._adapters)]
+
     async def _work(self, kind: str, lane: str) -> None:
         try:
             delay, adapter = await self._worked(kind, lane)
         except asyncio.CancelledError:  # the time to finish has run out; others go on with it at once
             delay, adapter = timedelta(), None
+        if delay is not None and timedelta() < delay <= SHORT:
+            raise _SoonError(self._jobs.due(delay))
         try:
             if delay == timedelta():
                 await self._put((kind, lane), adapter)
             elif delay is not None:
-                await (self._put((kind, lane), delay=delay) if delay <= SHORT else self._put_off((kind, lane), delay))
-                self._nudge_later(kind, delay)
+                await self._put_off((kind, lane), delay)
+                self._jobs.nudge_later(queue_of(kind), delay)
         except ConnectorException as error:
             log.warning("wake_up_lost", kind=kind, lane=lane, error=repr(error.__cause__))  # the sweeper finds it
 
     async def _worked(self, kind: str, lane: str) -> tuple[timedelta | None, str | None]:
         """Until there is nothing to do at once: when to look again, and which adapter the process needs that does."""
-        with contextlib.suppress(ConnectorException):
-            # Wake-ups that are there already are for what the handler is about to see.
-            await self._connector.execute_query_async(_ABSORB, lock=lock_of((kind, lane)))
         delay: timedelta | None = timedelta()
         while delay == timedelta() and not self._stopping:
             try:
@@ -204,22 +210,17 @@ class ProcrastinateEngine:
     async def _ring(self, kind: str, lane: str) -> None:
         await self._put((kind, lane))
 
-    async def _put(
-        self, lane: Lane, adapter: str | None = None, *, delay: timedelta = timedelta(), connection: Any = None
-    ) -> None:
-        """``adapter``: only a process that has it is to take the lane, which waits until there is one. ``delay`` holds up the lane:
-        a job that is to run later keeps its lock.
-        """
+    async def _put(self, lane: Lane, adapter: str | None = None, *, connection: Any = None) -> None:
+        """``adapter``: only a process that has it is to take the lane, which waits until there is one."""
         kind, name = lane
-        due = self._due(delay) if delay else None
         # No queueing lock: a stalled job could then not be put back while another of its lane waits.
         queue = queue_of(kind, adapter)
-        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane), schedule_at=due, connection=connection)
+        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane), connection=connection)
         await job.defer_async(kind=kind, lane=name)
 
     async def _put_off(self, lane: Lane, delay: timedelta, connection: Any = None) -> None:
         kind, name = lane
-        due = self._due(delay)
+        due = self._jobs.due(delay)
         # No lock: a job that is to run later would hold up its whole lane until then. Those of the same second are one.
         once = None if connection is not None else f"{kind}:{name}:{due.timestamp():.0f}"
         queue = queue_of(kind)
@@ -227,47 +228,20 @@ class ProcrastinateEngine:
         with contextlib.suppress(AlreadyEnqueued):
             await job.defer_async(kind=kind, lane=name)
 
-    # --- on time
-
-    def _due(self, delay: timedelta) -> datetime:
-        return datetime.now(UTC) + self._ahead + delay
-
-    def _nudge_later(self, kind: str, delay: timedelta) -> None:
-        """Workers hear of new jobs, but not that the time of one has come; until they look by themselves, seconds pass."""
-
-        def now() -> None:
-            self._nudges.discard(timer)
-            task = asyncio.create_task(self._nudge(kind))
-            self._nudging.add(task)
-            task.add_done_callback(self._nudging.discard)
-
-        timer = asyncio.get_running_loop().call_later(delay.total_seconds() + 0.005, now)
-        self._nudges.add(timer)
-
-    async def _nudge(self, kind: str) -> None:
-        with contextlib.suppress(ConnectorException):
-            await self._connector.execute_query_async("SELECT pg_notify(%(channel)s, %(payload)s)", **notice_to(kind))
-
-    async def _compare_clocks(self) -> None:
-        row = await self._connector.execute_query_one_async("SELECT clock_timestamp() AS now")
-        self._ahead = row["now"] - datetime.now(UTC)
-
     # --- what others have left behind
 
     async def _rescue(self) -> None:
         """Put back what a process was working on that has died or stands still."""
-        await self._compare_clocks()
-        jobs = self._app.job_manager
+        await self._jobs.compare_clocks()
+        jobs = self._jobs
         for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=STALLED.total_seconds()):
             log.warning("lane_rescued", kind=job.queue, lane=job.task_kwargs.get("lane"))
             try:
                 await jobs.retry_job(job, retry_at=_LONG_AGO)
             except UniqueViolation:
                 await jobs.finish_job(job, Status.FAILED, delete_job=True)  # another timer for the same moment waits
-            except ConnectorException as error:
-                log.info("rescued_by_another", error=repr(error.__cause__))
 
-    async def _again_and_again(self, what: str, every: timedelta, work: Any, *arguments: str) -> None:
+    async def _again_and_again(self, what: str, every: timedelta, work: Any, *arguments: Any) -> None:
         while True:
             try:
                 await work(*arguments)
@@ -275,6 +249,21 @@ class ProcrastinateEngine:
                 log.warning(f"{what}_failed", error=repr(error.__cause__ or error))
             heed()
             await asyncio.sleep(every.total_seconds())
+
+
+class _SoonError(Exception):
+    """The lane is to be looked at again at that moment, and held up until then."""
+
+    def __init__(self, due: datetime) -> None:
+        super().__init__(due)
+        self.due = due
+
+
+class _Soon(BaseRetryStrategy):
+    """A job that is to run again soon is put off and not written anew: it keeps its lock, and nobody has to be told."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002
+        return RetryDecision(retry_at=exception.due) if isinstance(exception, _SoonError) else None
 
 
 @contextlib.contextmanager

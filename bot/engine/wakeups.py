@@ -14,6 +14,8 @@ from procrastinate.schema import SchemaManager
 from bot.errors import DatabaseError
 
 OURS = "Wake-ups of Firstline"
+LAYOUT = 2
+"""Of what is changed in them here."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('firstline wake-ups ' || current_schema()))"
 _FOUND = """
@@ -42,6 +44,27 @@ _DROP = r"""
         END LOOP;
     END $$
 """
+_CHANGE = r"""
+    -- What happened to each job is of no interest, and would cost as much as the job.
+    DO $$
+    DECLARE statement text;
+    BEGIN
+        FOR statement IN
+            SELECT format('DROP TRIGGER %I ON procrastinate_jobs', tgname) FROM pg_trigger
+            WHERE tgrelid = 'procrastinate_jobs'::regclass AND NOT tgisinternal AND tgname NOT LIKE '%\_notify\_%'
+            UNION ALL
+            SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
+            WHERE confrelid = 'procrastinate_jobs'::regclass
+        LOOP
+            EXECUTE statement;
+        END LOOP;
+    END $$;
+    -- A crash of the database empties them, and the sweeper fills them again.
+    ALTER TABLE procrastinate_jobs SET UNLOGGED;
+    ALTER TABLE procrastinate_workers SET UNLOGGED;
+    -- What else waits for the same lock is asked for with each job that is fetched or finished.
+    CREATE INDEX procrastinate_jobs_firstline_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing');
+"""
 
 
 async def prepare(address: str) -> None:
@@ -58,7 +81,7 @@ async def prepare(address: str) -> None:
 
 
 async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
-    wanted = f"{OURS}, Procrastinate {version('procrastinate')}"
+    wanted = f"{OURS}, Procrastinate {version('procrastinate')}, layout {LAYOUT}"
     await connection.execute(_LOCK)  # until the commit: several processes may start at the same time
     found = await (await connection.execute(_FOUND)).fetchone()
     if found is not None and found[0] == wanted:
@@ -71,6 +94,7 @@ async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
     if found is not None:
         await connection.execute(_DROP)
     await connection.execute(SchemaManager.get_schema())
+    await connection.execute(_CHANGE)
     await connection.execute(
         psycopg.sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(psycopg.sql.Literal(wanted))
     )

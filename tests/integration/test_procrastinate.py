@@ -155,6 +155,22 @@ async def test_many_processes_that_start_at_once_make_the_tables_once(database: 
     assert await _execute(database, "SELECT * FROM procrastinate_jobs") == []
 
 
+async def test_what_happened_to_jobs_is_not_written_down(database: TestDatabase) -> None:
+    """Whatever a later version of Procrastinate calls what would do it."""
+    work, store = Work(), database.store()
+    work.answers = [timedelta(milliseconds=10)]
+    engine = _engine(database, work)
+    async with running(engine):
+        async with store.transaction() as session:
+            await engine.wake(session, "k", "a")
+            await engine.wake(session, "k", "b", timedelta(milliseconds=10))
+        await until(lambda: sorted(work.done) == ["a", "a", "b"])
+        await engine.settled()
+        assert await _execute(database, "SELECT last_value, is_called FROM procrastinate_events_id_seq") == [(1, False)]
+    triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'procrastinate_jobs'::regclass AND NOT tgisinternal"
+    assert len(await _execute(database, triggers)) == 2, "those that announce a job, and that it is to be broken off"
+
+
 async def test_tables_of_another_version_are_made_anew_and_the_sweeper_finds_what_was_lost_with_them(
     database: TestDatabase,
 ) -> None:
