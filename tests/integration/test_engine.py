@@ -64,8 +64,8 @@ async def engines(request: pytest.FixtureRequest) -> AsyncIterator[Engines]:
 async def running(engine: Engine) -> AsyncIterator[None]:
     async with engine.opened():
         task = asyncio.create_task(engine.run())
-        await asyncio.sleep(0)
         try:
+            await asyncio.sleep(0)
             yield
         finally:
             task.cancel()
