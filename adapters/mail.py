@@ -148,8 +148,11 @@ def _plain(markdown: str) -> str:
 
 
 def _line(text: str) -> str:
-    """One line without anything that could end a header and begin another."""
-    line = " ".join(_CONTROL.sub(" ", _UNWRITABLE.sub("", text)).split())
+    """One line without anything that could end a header and begin another.
+
+    What looks like an encoded word (RFC 2047) would be decoded where the header is written, with the line breaks in it.
+    """
+    line = " ".join(_CONTROL.sub(" ", _UNWRITABLE.sub("", text)).split()).replace("=?", "= ?")
     return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1] + "…"
 
 

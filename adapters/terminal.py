@@ -16,6 +16,7 @@ from typing import IO, Literal
 from uuid import uuid4
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import HTML
 from prompt_toolkit.history import FileHistory
@@ -147,7 +148,7 @@ class TerminalAdapter:
         console = Console(file=self._target, highlight=False)
         console.print()
         markdown = Markdown(text)
-        markdown.parsed = _MARKDOWN.parse(text)  # Rich would take <i> for a tag, and leave it out
+        markdown.parsed = _parsed(text)
         console.print(Padding(markdown, (0, 2, 0, 2)))
         for line in lines:
             console.print(f"  {line}", markup=False)
@@ -158,3 +159,11 @@ class TerminalAdapter:
     def _write(self, text: str) -> None:
         self._target.write(text)
         self._target.flush()
+
+
+def _parsed(text: str) -> list[Token]:
+    """Rich itself would take ``<i>`` for a tag, and leave it out. What entities stand for must not steer the terminal either."""
+    tokens = _MARKDOWN.parse(text)
+    for child in (child for token in tokens for child in token.children or ()):
+        child.content = _CONTROLS.sub("", child.content)
+    return tokens

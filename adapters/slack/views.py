@@ -20,6 +20,8 @@ VALUE = "value"
 TITLE_LIMIT = 24
 OPTIONS_LIMIT = 100
 OPTION_LIMIT = 75
+VALUE_LIMIT = 150
+LABEL_LIMIT = 2000
 TEXT_LIMIT = 3000
 
 
@@ -54,9 +56,8 @@ def form(form: Form, chat: ChatRef) -> dict[str, object]:
 def _input(number: int, field: FormField) -> dict[str, object]:
     element: dict[str, object]
     if field.choices:
-        options = {
-            c.value: {"text": _plain(c.label, OPTION_LIMIT), "value": c.value} for c in field.choices[:OPTIONS_LIMIT]
-        }
+        fitting = [choice for choice in field.choices if len(choice.value) <= VALUE_LIMIT][:OPTIONS_LIMIT]
+        options = {c.value: {"text": _plain(c.label, OPTION_LIMIT), "value": c.value} for c in fitting}
         element = {"type": "static_select", "options": list(options.values())}
         if field.value in options:
             element["initial_option"] = options[field.value]
@@ -64,7 +65,7 @@ def _input(number: int, field: FormField) -> dict[str, object]:
         element = {"type": "plain_text_input", "multiline": True, "max_length": TEXT_LIMIT}
         if field.value:
             element["initial_value"] = field.value
-    label = _plain(field.label, SECTION_LIMIT)
+    label = _plain(field.label, LABEL_LIMIT)
     element["action_id"] = VALUE
     return {"type": "input", "block_id": str(number), "optional": True, "label": label, "element": element}
 

@@ -13,7 +13,8 @@ LONGEST = 255
 """Bytes in UTF-8: what common file systems take."""
 NAMELESS = "file"
 
-_FORBIDDEN = re.compile(r'[<>:"|?*%]')  # by Windows; and a percent sign, which begins variables and escapes
+_FORBIDDEN = re.compile(r'[<>:"|?*%;]')
+"""By Windows; a percent sign begins variables and escapes, a semicolon the next command, or parameter of a header."""
 _RESERVED = re.compile(
     r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)"
 )  # by Windows, with any suffix

@@ -256,6 +256,15 @@ async def test_nothing_in_subject_or_text_becomes_a_header_or_a_command(server: 
     assert "\nBcc: x@y.example\n.\nMAIL FROM:<x@y.example>" in mail.content.get_content().replace("\r", "")
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?q?=0d=0aBcc:_x=40y.example?=", "=?utf-8?b?DQpCY2M6IHhAeS5leGFtcGxl?="])
+async def test_no_encoded_word_in_a_subject_is_decoded_into_a_header(server: LoopbackSmtp, word: str) -> None:
+    adapter = _adapter(server)
+    await adapter.send(_part(adapter, f"# Ticket {word}\n\nText"))
+    (mail,) = server.mails
+    assert mail.content["Bcc"] is None
+    assert mail.content["Subject"] == f"Ticket {word}".replace("=?", "= ?")
+
+
 @given(subject=st.text(max_size=300), text=st.text(max_size=300))
 def test_any_subject_and_text_make_one_mail_with_our_headers_only(subject: str, text: str) -> None:
     adapter = MailAdapter("localhost", 25, sender=SENDER, context=CONTEXT)

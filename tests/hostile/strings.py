@@ -58,6 +58,9 @@ WORDS: dict[str, str] = {
     "a clipboard": "\x1b]52;c;ZXZpbA==\x07",
     "a link of terminals": "\x1b]8;;https://boese.example\x1b\\Rechnung\x1b]8;;\x1b\\",
     "a cleared screen": "\x1b[2J\x1b[1;1H\x08\x7f",
+    "hidden words": "\x1b[8mx",
+    "a title": "\x1b]0;x\x07",
+    "a question of a terminal": "\x1bP+q\x1b\\\x9d52;c;ZXZpbA==\x9c",
     "markup of Rich": "[bold]a[/bold] [link=https://boese.example]b[/link] [/] [red",
     # directions
     "an override": "\u202egpj.exe\u202c",

@@ -14,28 +14,13 @@ import bot
 from adapters.terminal import TerminalAdapter
 from bot.model import ChatRef, File, OutboundMessage
 from bot.screen import screen
+from bot.storage.codec import storable
+from tests.hostile.strings import STEERING, WORDS
 
-EVIL = [
-    "\x1b]52;c;ZXZpbA==\x1b\\",  # fills the clipboard
-    "\x1b]8;;https://boese.example\x1b\\Rechnung\x1b]8;;\x1b\\",  # a link under other words
-    "\x1b[2J\x1b[1;1H",  # clears the screen
-    "\x1b[8m",  # hides what follows
-    "\x1b]0;title\x07",
-    "\x1bP+q\x1b\\",
-    "\x9b31m",
-    "\x9d52;c;ZXZpbA==\x9c",
-    "\u202egpj.exe",
-    "\u2066\u2069",
-    "a\rb",
-    "a\x08b",
-    "a\x00b",
-    "[red]rot[/]",
-    "[link=https://boese.example]x[/link]",
-]
-FORBIDDEN = {"\x1b", "\x9b", "\x9d", "\x9c", "\x07", "\x08", "\x00", "\r", "\u202e", "\u2066", "\u2069"}
+hostile = pytest.mark.parametrize("words", [storable(words) for words in WORDS.values()], ids=WORDS)
 
 
-@pytest.mark.parametrize("words", EVIL)
+@hostile
 def test_a_command_shows_a_customers_words_and_obeys_none(words: str) -> None:
     kept = io.StringIO()
     out = screen(file=kept, width=100)
@@ -46,7 +31,7 @@ def test_a_command_shows_a_customers_words_and_obeys_none(words: str) -> None:
     out.print(words, markup=False)
     out.print(Markdown(words))
     out.print_json(data={"text": words})
-    assert not FORBIDDEN & set(kept.getvalue())
+    assert not STEERING.search(kept.getvalue())
 
 
 def test_rich_itself_may_still_colour() -> None:
@@ -62,7 +47,7 @@ def test_no_command_prints_on_a_console_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("form", ["rich", "plain", "json"])
-@pytest.mark.parametrize("words", EVIL)
+@hostile
 async def test_a_reply_and_a_files_name_do_not_steer_the_terminal(words: str, form: str) -> None:
     async def nothing() -> None: ...
 
@@ -71,4 +56,4 @@ async def test_a_reply_and_a_files_name_do_not_steer_the_terminal(words: str, fo
     file = File("k", words, "text/plain", 1)
     for part in adapter.render(OutboundMessage(ChatRef("terminal", "c"), words, attachments=(file,))):
         await adapter.send(part)
-    assert not FORBIDDEN & set(kept.getvalue())
+    assert not STEERING.search(kept.getvalue())

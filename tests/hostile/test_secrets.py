@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-import sys
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import structlog
 from aiohttp import web
 from typer.testing import CliRunner
 
-from bot import logs
 from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.cli import app as commands
@@ -23,6 +20,7 @@ from bot.config import Settings
 from bot.errors import SettingsError
 from bot.storage.database import Database
 from tests.fakes import FakeClassifier, a_message
+from tests.hostile.conftest import Log
 
 CANARIES = {
     "FIRSTLINE_TELEGRAM_TOKEN": "4242:telegram-canary-that-is-long-enough-0",
@@ -40,29 +38,6 @@ DATABASE = "database-canary"
 def found(text: str) -> list[str]:
     """The canaries that are in it, whole or all but their beginning."""
     return [secret for secret in (*CANARIES.values(), DATABASE) if secret in text or secret[6:] in text]
-
-
-class Log(io.StringIO):
-    """What is logged from ``configure`` on."""
-
-    def configure(self, form: str, level: str, secrets: Iterable[str] = ()) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "stderr", self)
-            logs.configure("json" if form == "json" else "console", level, secrets)
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    kept, root = Log(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs.NOISY}
-    monkeypatch.setattr(logs, "_known", set())
-    yield kept
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
-    structlog.reset_defaults()
 
 
 @asynccontextmanager
@@ -188,13 +163,3 @@ def test_secrets_are_blanked_however_deep_they_are_logged(log: Log) -> None:
     assert "geheimes Wort" not in log.getvalue()
     assert "a-password" not in log.getvalue()
     assert log.getvalue().count("[secret]") >= 5
-
-
-@pytest.mark.parametrize("form", ["console", "json"])
-def test_what_somebody_has_named_makes_no_line_of_its_own_and_steers_no_terminal(log: Log, form: str) -> None:
-    log.configure(form, "info")
-    evil = "x\n2026-01-01 00:00:00 [info     ] resolved\r\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202e\x9b"
-    structlog.get_logger("test").warning("not_of_staff", person=evil)
-    logging.getLogger("library").warning("skipped %s", evil)
-    assert len(log.getvalue().splitlines()) == 2
-    assert not {"\x1b", "\r", "\u202e", "\x9b"} & set(log.getvalue())

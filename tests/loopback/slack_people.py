@@ -155,14 +155,14 @@ def reading(server: LoopbackSlack, chat: str, topic: str | None = None) -> list[
         if where == chat and said.get("thread_ts", ts if ts == topic else None) == topic:
             file = "".join(f"[{file['name']}] " for file in said.get("files", ()))
             name = server.people.get(said["user"], said["user"])
-            lines[ts] = f"{name}: {file}{html.unescape(said['text'])}"
+            lines[ts] = f"{name}: {file}{_plain(said['text'])}"
     for (where, ts), sent in server.sent.items():
         if where == chat and sent.get("thread_ts", ts if ts == topic else None) == topic:
             buttons = "".join(f"\n    [{button['text']['text']}]" for button in _elements(sent))
             lines[ts] = f"Firstline: {_shown(sent)}{buttons}"
     for shared in server.shared:
         if (shared["channel"], shared["thread_ts"]) == (chat, topic):
-            lines[shared["ts"]] = f"Firstline: [{shared['name']}] {html.unescape(shared['comment'])}"
+            lines[shared["ts"]] = f"Firstline: [{shared['name']}] {_plain(shared['comment'])}"
     reactions = server.reactions
     return [f"{line}   {' '.join(reactions.get((chat, ts), []))}".rstrip() for ts, line in sorted(lines.items())]
 
@@ -174,7 +174,12 @@ def _shown(sent: dict[str, Any]) -> str:
         texts += [block["text"]["text"]] if "text" in block else []
         texts += [re.sub(r"^\*(.*)\*\n", r"\1: ", field["text"]) for field in block.get("fields", ())]
         texts += [e["text"] for e in block.get("elements", ()) if block["type"] == "context"]
-    return html.unescape("\n".join(texts) or sent["text"])
+    return _plain("\n".join(texts) or sent["text"])
+
+
+def _plain(text: str) -> str:
+    """Slack knows three entities, and shows all others as they stand."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _elements(sent: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
+from bot.storage.codec import storable
+from tests.hostile.strings import WORDS, characters
 from tests.integration.tools.conftest import Run
 from tests.integration.tools.folder import TOPICS, Intents
 
@@ -134,9 +136,13 @@ class _Page(HTMLParser):
 
 def test_the_page_is_one_file_that_loads_and_runs_nothing_whatever_customers_write(run: Run, tmp_path: Path) -> None:
     rows = [{"id": f"<b>{n}", "text": HOSTILE, "lang": "en", "category": "human_request"} for n in range(3)]
+    rows += [
+        {"id": str(n), "text": storable(words), "lang": "en", "category": "human_request"}
+        for n, words in enumerate(WORDS.values())
+    ]
     rows.append({"id": "c", "text": "Please train our new colleagues", "lang": "en", "category": "in_scope.usage"})
     html = tmp_path / "report.html"
-    result = run("eval", str(_labelled(tmp_path / "m.jsonl", *rows)), "--html", str(html))
+    result = run("eval", str(_labelled(tmp_path / "m.jsonl", *rows)), "--html", str(html), "--mistakes", "100")
     assert result.exit_code == 0, result.output
     content = html.read_text(encoding="utf-8")
     page = _Page()
@@ -145,7 +151,8 @@ def test_the_page_is_one_file_that_loads_and_runs_nothing_whatever_customers_wri
     assert (page.links, page.handlers) == ([], [])
     assert not re.search(r"url\(|@import", content)
     assert "default-src 'none'" in content
-    assert HOSTILE in "".join(page.text)  # all of it is there, as text
+    for words in (HOSTILE, *WORDS.values()):  # all of it is there, as text
+        assert characters(storable(words)) in characters("".join(page.text))
     assert "svg" in page.tags
     assert "prefers-color-scheme: dark" in content
     assert 'name="viewport"' in content
