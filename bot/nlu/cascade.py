@@ -105,18 +105,24 @@ class CascadeClassifier:
     def classify(self, texts: Sequence[str]) -> Sequence[Prediction]:
         """What each text is about, see bot.ports.Classifier."""
         readings = [read(text).pieces or (Piece(0, len(text), ""),) for text in texts]
-        wholes = self._judge([_join(pieces) for pieces in readings])
-        parts = iter(self._judge([piece for pieces in readings if len(pieces) > 1 for piece in pieces]))
+        # As few times as can be: what the model weighs is read from memory for each time, not for each text.
+        first = iter(
+            self._judge(
+                [_join(pieces) for pieces in readings]
+                + [piece for pieces in readings if len(pieces) > 1 for piece in pieces]
+            )
+        )
+        wholes = [next(first) for _ in readings]
         predictions = []
-        grouped: list[list[Piece]] = []
+        grouped: list[list[Matter | Piece]] = []
         for pieces, whole in zip(readings, wholes, strict=True):
-            judged = [next(parts) for _ in pieces] if len(pieces) > 1 else []
+            judged = [next(first) for _ in pieces] if len(pieces) > 1 else []
             found = split([Judged(piece.text, matter) for piece, matter in zip(pieces, judged, strict=False)], whole)
             whole_again = len(found) < 2 and len(found[0]) == len(judged)
-            grouped.append([] if whole_again else [_join([pieces[i] for i in matter]) for matter in found])
-        regrouped = iter(self._judge([piece for group in grouped for piece in group]))
+            grouped.append([] if whole_again else [_together(group, pieces, judged) for group in found])
+        rest = iter(self._judge([each for group in grouped for each in group if isinstance(each, Piece)]))
         for pieces, whole, group in zip(readings, wholes, grouped, strict=True):
-            matters = tuple(next(regrouped) for _ in group)
+            matters = tuple(next(rest) if isinstance(each, Piece) else each for each in group)
             if not matters or (len(matters) > 1 and len({matter.category for matter in matters}) < 2):
                 matters = (whole,)
             predictions.append(Prediction(matters, self._detector.detect(_join(pieces).text), self._version))
@@ -177,6 +183,11 @@ class CascadeClassifier:
 
 def _ranked(values: Floats) -> list[int]:
     return [int(i) for i in np.argsort(-values, kind="stable")]
+
+
+def _together(group: Sequence[int], pieces: Sequence[Piece], judged: Sequence[Matter]) -> Matter | Piece:
+    """What is to be judged as one; of a single piece it is known already what it is."""
+    return judged[group[0]] if len(group) == 1 and judged else _join([pieces[i] for i in group])
 
 
 def _join(pieces: Sequence[Piece]) -> Piece:
