@@ -10,7 +10,9 @@ import copy
 import random
 from typing import Any
 
+from adapters.slack.views import chosen
 from tests.adapters.test_random_input import (
+    FORM,
     SLACK_EVENT,
     SLACK_PAYLOADS,
     TELEGRAM_MESSAGE,
@@ -42,6 +44,45 @@ JUNK: list[Any] = [
 USER = {"id": "U5", "team_id": "T1", "name": "ada"}
 DELETED = {"type": "message", "subtype": "message_deleted", "channel": "C1", "previous_message": SLACK_EVENT}
 REACTION = {"type": "reaction_added", "user": "U5", "item": {"channel": "C1", "ts": "1.2"}, "reaction": "x"}
+CARD = {
+    "type": "message",
+    "ts": "1700000000.000001",
+    "user": "UBOT",
+    "text": "HD-000001 &lt;x&gt;",
+    "blocks": [
+        {"type": "header", "text": {"type": "plain_text", "text": "HD-000001", "emoji": True}},
+        {
+            "type": "actions",
+            "block_id": "b",
+            "elements": [
+                {
+                    "type": "button",
+                    "action_id": "0:staff:resolve:1",
+                    "value": "staff:resolve:1",
+                    "text": {"type": "plain_text", "text": "Gelöst", "emoji": True},
+                }
+            ],
+        },
+    ],
+}
+PRESS = {
+    "type": "block_actions",
+    "user": {"id": "U5", "name": "ada", "team_id": "T1"},
+    "container": {"type": "message", "message_ts": CARD["ts"], "channel_id": "C1", "thread_ts": CARD["ts"]},
+    "channel": {"id": "C1"},
+    "message": CARD,
+    "trigger_id": "1.2",
+    "response_url": "https://hooks.slack.com/actions/x",
+    "actions": [
+        {
+            "action_id": "0:staff:resolve:1",
+            "block_id": "b",
+            "value": "staff:resolve:1",
+            "action_ts": "1700000001.1",
+            "text": {"type": "plain_text", "text": "Gelöst"},
+        }
+    ],
+}
 SAMPLES: dict[str, list[Any]] = {
     "telegram": [
         *TELEGRAM_UPDATES,
@@ -66,10 +107,19 @@ SAMPLES: dict[str, list[Any]] = {
         {"type": "event_callback", "event": DELETED},
         {"type": "event_callback", "event": REACTION},
         {"type": "event_callback", "event": {"type": "app_home_opened", "user": "U5", "tab": "home"}},
+        FORM,
+        {"type": "view_submission", "user": USER, "view": {"id": "V1", "callback_id": "x", "private_metadata": "{}"}},
+        {"type": "view_closed", "user": USER, "is_cleared": False, "view": FORM["view"]},
+        PRESS,
+        {**PRESS, "container": {"type": "view", "view_id": "V1"}, "view": FORM["view"]},
+        {"type": "shortcut", "callback_id": "x", "trigger_id": "1.2", "user": USER, "action_ts": "1700000000.1"},
         {
-            "type": "view_submission",
+            "type": "message_action",
+            "callback_id": "x",
+            "trigger_id": "1.2",
             "user": USER,
-            "view": {"id": "V1", "callback_id": "x", "private_metadata": "{}", "state": {"values": {"b": {"a": {"value": "x"}}}}},
+            "channel": {"id": "C1"},
+            "message": SLACK_EVENT,
         },
         {"command": "/firstline", "text": "hilfe", "user_id": "U5", "channel_id": "C1", "trigger_id": "1.2", "team_id": "T1"},
     ],
@@ -99,6 +149,13 @@ def damaged(dice: random.Random, sample: Any) -> Any:
     return thing
 
 
+def shown(update: Any) -> None:
+    """What Slack is told to show of a press, which goes by what Slack says that it has shown."""
+    match update:
+        case {"message": {} as message, "actions": [{} as action, *_]}:
+            chosen(message, action)
+
+
 def fuzz(platform: str, seed: int, count: int) -> None:
     """Raises whatever an adapter lets out, with the update that it was."""
     dice = random.Random(seed)
@@ -106,6 +163,8 @@ def fuzz(platform: str, seed: int, count: int) -> None:
         update = damaged(dice, dice.choice(SAMPLES[platform]))
         try:
             read(platform, update)
+            if platform == "slack":
+                shown(update)
         except Exception as error:
             error.add_note(f"{platform}, seed {seed}, number {number}: {update!r}"[:2000])
             raise
