@@ -17,9 +17,10 @@ from aiohttp import web
 from adapters.slack import SlackAdapter
 from adapters.slack.files import slacks_own
 from adapters.telegram import TelegramAdapter
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, FilesError
 from bot.model import Attachment, ChatRef, File, OutboundMessage
 from bot.storage.files import Folder
+from bot.storage.objects import Objects
 
 SECRET_BOT_TOKEN = "xoxb-1-canary-of-the-bot"
 TELEGRAM_TOKEN = "42:canary-of-the-telegram-bot-0123456789"
@@ -264,3 +265,70 @@ async def test_telegram_is_not_followed_elsewhere_either(platform: Server, stran
     assert isinstance(await fetched(adapter), DeliveryError)
     await adapter.close()
     assert stranger.asked == []
+
+
+SHA = "0" * 64
+KEYS = [
+    f"../{SHA}",
+    f"a/../../other-bucket/{SHA}",
+    f"//127.0.0.1:{{port}}/{SHA}",
+    f"http://127.0.0.1:{{port}}/{SHA}",
+    f"s3://other-bucket/{SHA}",
+    f"a?x=1/{SHA}",
+    f"a/{SHA}?versionId=1",
+    f"a/{SHA}#x",
+    f"a#/{SHA}",
+    f"%2e%2e/{SHA}",
+    f"a%2f..%2fb/{SHA}",
+    f"a\\..\\b/{SHA}",
+    f"a/{SHA}\r\nHost: 127.0.0.1:{{port}}",
+    f"a/{SHA}\n",
+    f"\x00/{SHA}",
+    f"a@127.0.0.1/{SHA}",
+    f"/{SHA}",
+    f"a/{SHA[1:]}",
+    f"a/{SHA}0",
+    f"ä/{SHA}",
+    "../../etc/passwd",
+    "",
+]
+"""What no key of a file may be, wherever it comes from: it would change the bucket, the path, or the host."""
+
+
+@pytest.fixture
+def objects(platform: Server, monkeypatch: pytest.MonkeyPatch) -> Objects:
+    for name, value in {
+        "AWS_ENDPOINT_URL": platform.url,
+        "AWS_ACCESS_KEY_ID": "AKIACANARY",
+        "AWS_SECRET_ACCESS_KEY": "aws-key-canary",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    return Objects("s3://attachments/firstline")
+
+
+async def _piece() -> AsyncIterator[bytes]:
+    yield b"x"
+
+
+@pytest.mark.parametrize("key", KEYS)
+async def test_a_key_leads_nowhere_but_to_the_files_of_the_bot(
+    platform: Server, stranger: Server, objects: Objects, files: Folder, key: str
+) -> None:
+    named = key.replace("{port}", stranger.port)
+    for store in (objects, files):
+        with pytest.raises(FilesError):
+            await anext(store.open(named))
+        with pytest.raises(FilesError):
+            await store.remove(named)
+    assert platform.asked == stranger.asked == []
+
+
+@pytest.mark.parametrize("folder", ["..", "../other", "a/b", "//evil", "a?b", "a#b", "%2e%2e", "", "a\x00", "s3://b"])
+async def test_no_folder_leads_out_of_the_place_of_files(platform: Server, objects: Objects, folder: str) -> None:
+    with pytest.raises(FilesError):
+        await objects.put(folder, _piece())
+    assert platform.asked == []
