@@ -52,8 +52,12 @@ class AdvisoryLeadership:
                     try:
                         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
                     finally:
-                        # The lock is given back only when the work has ended.
-                        await ended((working, watching), within=SILENT)
+                        # The lock is given back only when the work has ended: until then nobody stops asking for it, since a
+                        # question that is cut short closes the connection.
+                        try:
+                            await ended((working,), within=SILENT)
+                        finally:
+                            await ended((watching,), within=SILENT)
             except (psycopg.Error, OSError) as error:
                 log.warning("lead_not_to_be_had", what=name, error=repr(error))
             else:

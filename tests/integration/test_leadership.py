@@ -81,6 +81,23 @@ async def test_one_does_it_and_another_when_that_one_has_ended(address: str) -> 
     assert (doing.begun, doing.most) == (["first", "second"], 1)
 
 
+async def test_it_is_not_given_away_while_it_still_ends_though_the_database_is_slow_to_answer(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told to stop amid a question to the database must not close the connection that holds the lock."""
+    monkeypatch.setattr("bot.engine.advisory.ASK_EVERY", 0.05)
+    monkeypatch.setattr("bot.engine.advisory._HERE", "SELECT pg_sleep(1) IS NULL")
+    doing = Doing()
+    doing.slow_to_end = 2.5
+    async with contextlib.AsyncExitStack() as stack:
+        async with leading(AdvisoryLeadership(address), doing, "first"):
+            await until(lambda: doing.now == ["first"])
+            await stack.enter_async_context(leading(AdvisoryLeadership(address), doing, "second"))
+            await asyncio.sleep(0.3)
+        await until(lambda: doing.now == ["second"])
+    assert (doing.begun, doing.most) == (["first", "second"], 1)
+
+
 async def test_what_is_called_otherwise_or_lies_in_another_schema_is_another_matter(
     address: str, postgres: PostgresServer
 ) -> None:
