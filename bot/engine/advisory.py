@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -35,6 +36,18 @@ _HERE = "SELECT true"
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A connection, and what has been asked over it without an answer in time."""
+
+    connection: psycopg.AsyncConnection[Any]
+    open: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def close(self) -> None:
+        await self.connection.close()
+        await asyncio.gather(*self.open, return_exceptions=True)
+
+
 class AdvisoryLeadership:
     """``address`` is a libpq URL. Each ``lead`` has a connection of its own."""
 
@@ -45,19 +58,15 @@ class AdvisoryLeadership:
         """Run ``work`` while no other process does ``name``, and anew after the lock was lost. Raises what it raises."""
         while True:
             try:
-                async with self._held(name) as connection:
+                async with self._held(name) as line:
                     log.info("leading", what=name)
                     working = asyncio.ensure_future(work())
-                    watching = asyncio.create_task(_watch(connection))
+                    watching = asyncio.create_task(_watch(line))
                     try:
                         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
                     finally:
-                        # The lock is given back only when the work has ended: until then nobody stops asking for it, since a
-                        # question that is cut short closes the connection.
-                        try:
-                            await ended((working,), within=SILENT)
-                        finally:
-                            await ended((watching,), within=SILENT)
+                        # The lock is given back only when the work has ended.
+                        await ended((working, watching), within=SILENT)
             except (psycopg.Error, OSError) as error:
                 log.warning("lead_not_to_be_had", what=name, error=repr(error))
             else:
@@ -67,36 +76,38 @@ class AdvisoryLeadership:
             await asyncio.sleep(ASK_EVERY)
 
     @asynccontextmanager
-    async def _held(self, name: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def _held(self, name: str) -> AsyncIterator[_Line]:
         """A connection that holds the lock, once it can be had. Raises psycopg.Error, TimeoutError."""
-        connection = await psycopg.AsyncConnection.connect(
-            self._address, autocommit=True, connect_timeout=int(SILENT), application_name=f"firstline {name}"
+        line = _Line(
+            await psycopg.AsyncConnection.connect(
+                self._address, autocommit=True, connect_timeout=int(SILENT), application_name=f"firstline {name}"
+            )
         )
         try:
-            await _asked(connection, _SETTING, f"{SILENT:.0f}s")
+            await _asked(line, _SETTING, f"{SILENT:.0f}s")
             waiting = False
-            while not await _asked(connection, _TRY, name):
+            while not await _asked(line, _TRY, name):
                 if not waiting:
                     log.info("another_process_leads", what=name)
                 waiting = True
                 await asyncio.sleep(ASK_EVERY)
-            yield connection
+            yield line
         finally:
-            await connection.close()
+            await line.close()
 
 
-async def _watch(connection: psycopg.AsyncConnection[Any]) -> None:
+async def _watch(line: _Line) -> None:
     """Raises psycopg.Error, TimeoutError once the lock may have been lost."""
     while True:
         await asyncio.sleep(ASK_EVERY)
-        await _asked(connection, _HERE)
+        await _asked(line, _HERE)
 
 
-async def _asked(connection: psycopg.AsyncConnection[Any], query: str, *values: str) -> Any:
+async def _asked(line: _Line, query: str, *values: str) -> Any:
     """The first value of the answer. Raises psycopg.Error, TimeoutError."""
 
     async def answer() -> Any:
-        row = await (await connection.execute(query, values)).fetchone()
+        row = await (await line.connection.execute(query, values)).fetchone()
         return row and row[0]
 
     asking = asyncio.create_task(answer())
@@ -107,5 +118,6 @@ async def _asked(connection: psycopg.AsyncConnection[Any], query: str, *values: 
         return asking.result()
     finally:
         if not asking.done():
-            await connection.close()  # cancelling it would ask the database first, which may not be there
-            await asyncio.gather(asking, return_exceptions=True)
+            # Cancelling it would ask the database first, which may not be there; closing the connection would give the lock away
+            # while the work may still be ending.
+            line.open.add(asking)

@@ -85,10 +85,10 @@ async def test_it_is_not_given_away_while_it_still_ends_though_the_database_is_s
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is told to stop amid a question to the database must not close the connection that holds the lock."""
-    monkeypatch.setattr("bot.engine.advisory.ASK_EVERY", 0.05)
-    monkeypatch.setattr("bot.engine.advisory._HERE", "SELECT pg_sleep(1) IS NULL")
+    monkeypatch.setattr(advisory, "ASK_EVERY", 0.01)
+    monkeypatch.setattr(advisory, "_HERE", "SELECT pg_sleep(0.15) IS NULL")
     doing = Doing()
-    doing.slow_to_end = 2.5
+    doing.slow_to_end = 1.0
     async with contextlib.AsyncExitStack() as stack:
         async with leading(AdvisoryLeadership(address), doing, "first"):
             await until(lambda: doing.now == ["first"])
