@@ -51,7 +51,7 @@ class EmbeddedEngine:
         handlers: Mapping[str, Handler],
         sweep: Sweep,
         *,
-        concurrency: int = 16,
+        concurrency: int = 64,
         sweep_every: timedelta = SWEEP_EVERY,
     ) -> None:
         """``concurrency`` is how many lanes of one kind run at the same time."""
