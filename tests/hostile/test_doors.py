@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from adapters.telegram.webhook import secret_of
+from bot.bootstrap import build
+from bot.catalogue.catalogue import Catalogue
+from bot.config import Settings
 from tests.adapters.platforms import Inbox, running, until
 from tests.adapters.slack_platform import SlackOverHttp
 from tests.adapters.telegram_platform import CalledTelegram
+from tests.conftest import TestDatabase
+from tests.fakes import FakeAdapter, FakeClassifier, a_message
+from tests.ports import free_port
 
 MANY = 10 << 20
 
@@ -107,6 +115,33 @@ async def test_slacks_door_stands_it(slack_over_http: SlackOverHttp, inbox: Inbo
         [message] = await inbox.has(1)
     assert message.text == "Hallo"
     assert len(inbox.tried) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_door_of_operations_stands_it(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue, name: str
+) -> None:
+    """It listens on an address of its own, but a door it is. What is asked of it there is said in its own words only."""
+    port = free_port()
+    settings = Settings(data=tmp_path, database_url=database.url, burst_seconds=0, operations_port=port)
+    adapter = FakeAdapter()
+    async with build(settings, adapters=[adapter], classifier=FakeClassifier(), catalogue=catalogue) as app:
+        task = asyncio.create_task(app.run(tmp_path / "heartbeat"))
+        try:
+            await until(lambda: app.status.working)
+            for path in ("/healthz", "/readyz", "/metrics"):
+                answer = await raw(f"http://127.0.0.1:{port}", *abuse(path)[name], within=1)
+                assert not answer.startswith(b"HTTP/1.1 500")
+                words = answer.partition(b"\r\n\r\n")[2].decode("latin-1")
+                assert not any(word in words for word in ("Traceback", 'File "', "/tmp", settings.data.name)), words
+            async with httpx.AsyncClient() as client:
+                ready = await client.get(f"http://127.0.0.1:{port}/readyz")
+            assert ready.json() == {"ready": True, "missing": {}}
+            await app.receiver(a_message("Hallo"))
+            await until(lambda: bool(adapter.sent))
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 BODIES = [

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 from aiohttp import web
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from adapters.mail import MailAdapter
 from bot.bootstrap import build
 from bot.catalogue.catalogue import Catalogue
 from bot.cli import app as commands
 from bot.config import Settings
-from bot.errors import SettingsError
+from bot.errors import DeliveryError, SettingsError
+from bot.logs import redacted
+from bot.model import ChatRef, OutboundMessage
 from bot.storage.database import Database
 from tests.fakes import FakeClassifier, a_message
 from tests.hostile.conftest import Log
+from tests.loopback.smtp import LoopbackSmtp, trusting
+from tests.ports import free_port
 
 CANARIES = {
     "FIRSTLINE_TELEGRAM_TOKEN": "4242:telegram-canary-that-is-long-enough-0",
@@ -92,7 +100,7 @@ async def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncItera
 async def test_a_bot_that_fails_at_everything_tells_no_secret(
     failing: list[str], log: Log, tmp_path: Path, catalogue: Catalogue, form: str
 ) -> None:
-    settings = Settings.load(log_format=form, burst_seconds=0)
+    settings = Settings.load(log_format=form, burst_seconds=0, operations_port=free_port())
     log.configure(settings.log_format, settings.log_level, settings.secrets)
     async with build(settings, classifier=FakeClassifier(), catalogue=catalogue) as app:
         running = asyncio.create_task(app.run(settings.heartbeat))
@@ -102,6 +110,10 @@ async def test_a_bot_that_fails_at_everything_tells_no_secret(
             while "sendMessage" not in str(failing) or "chat.postMessage" not in str(failing) or len(failing) < 12:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.2)  # what they answered is written down
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.operations_port}") as client:
+            told = "".join([(await client.get(path)).text for path in ("/metrics", "/readyz", "/healthz")])
+        assert "firstline_" in told
+        assert found(told) == []
         running.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await running
@@ -113,6 +125,35 @@ async def test_a_bot_that_fails_at_everything_tells_no_secret(
     saved = await asyncio.to_thread(CliRunner().invoke, commands, ["backup", str(tmp_path / "kept.tar")])
     assert saved.exit_code == 0, saved.output
     assert found((tmp_path / "kept.tar").read_bytes().decode("latin-1")) == []
+
+
+async def test_a_mail_server_that_refuses_the_password_and_repeats_it_hears_of_it_alone(log: Log) -> None:
+    """The answer to a login that fails goes into the record of the code that was to be mailed."""
+    password = CANARIES["FIRSTLINE_SMTP_PASSWORD"]
+    settings = Settings(
+        smtp_host="localhost", smtp_user="bot", smtp_password=SecretStr(password), smtp_from="a@b.example"
+    )
+    log.configure("console", "debug", settings.secrets)
+    async with LoopbackSmtp(users={"bot": "another"}).serve() as server:
+        server.refusal = (
+            f"535 5.7.8 {base64.b64encode(f'bot {password}'.encode()).decode()} is not the login: {password}"
+        )
+        mail = MailAdapter(
+            "localhost",
+            server.port,
+            sender="a@b.example",
+            user="bot",
+            password=password,
+            context=trusting(),
+            security="starttls",
+        )
+        [part] = mail.render(OutboundMessage(ChatRef("mail", "it@muster.example"), "Ihr Code"))
+        with pytest.raises(DeliveryError) as refused:
+            await mail.send(part)
+    assert server.mails == []
+    assert found(redacted(str(refused.value))) == []
+    structlog.get_logger("test").warning("send_put_off", error=str(refused.value))
+    assert found(log.getvalue()) == []
 
 
 @pytest.mark.parametrize("command", [["doctor", "telegram"], ["doctor", "slack"], ["doctor", "--format", "json"]])

@@ -35,8 +35,8 @@ class Mail:
 
 
 class LoopbackSmtp:
-    """``answers`` replaces the answer to MAIL, RCPT or DATA, by its name; ``hang`` names one that is never answered, ``drop``
-    one at which the connection is cut. What was kept is in ``mails``.
+    """``answers`` replaces the answer to MAIL, RCPT or DATA, by its name, ``refusal`` that to a wrong password; ``hang`` names one
+    that is never answered, ``drop`` one at which the connection is cut. What was kept is in ``mails``.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class LoopbackSmtp:
         self.security = security
         self.users = users or {}
         self.answers: dict[str, str] = {}
+        self.refusal: str | None = None
         self.hang: str | None = None
         self.drop: str | None = None
         self.tried = 0
@@ -81,7 +82,8 @@ class LoopbackSmtp:
     def _authenticated(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         user, password = data.login.decode(), data.password.decode()
-        return AuthResult(success=self.users.get(user) == password, handled=False, auth_data=user)
+        right = self.users.get(user) == password
+        return AuthResult(success=right, handled=False, message=None if right else self.refusal, auth_data=user)
 
     async def handle_MAIL(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, _: Session, envelope: Envelope, address: str, options: list[str]
