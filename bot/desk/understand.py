@@ -6,6 +6,7 @@ It must not know how messages are classified, nor what becomes of the result.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from bot.model import Prediction
@@ -16,6 +17,9 @@ BATCH = 32
 GATHER = 0.05
 """Seconds in which those that come at about the same time are gathered: understanding four costs little more than twice one."""
 
+REMEMBERED = 256
+"""Texts of which it is still known what they meant: with each answer to a question, the request before it is asked about again."""
+
 Waiting = tuple[Classifier, str, "asyncio.Future[Prediction]"]
 
 
@@ -23,14 +27,30 @@ class Understanding:
     def __init__(self, observe: Observe = unobserved) -> None:
         self._observe = observe
         self._waiting: asyncio.Queue[Waiting] = asyncio.Queue()
+        self._known: OrderedDict[str, Prediction] = OrderedDict()
+        self._known_to: Classifier | None = None
 
     async def of(self, texts: Sequence[str], classifier: Classifier) -> list[Prediction]:
         """The prediction of ``classifier`` for each text, once ``run`` gets to them. Raises what it raises for one of them."""
+        if classifier is not self._known_to:
+            self._known.clear()
+            self._known_to = classifier
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Prediction]] = [loop.create_future() for _ in texts]
-        for text, future in zip(texts, futures, strict=True):
-            self._waiting.put_nowait((classifier, text, future))
-        return list(await asyncio.gather(*futures))
+        futures: dict[str, asyncio.Future[Prediction]] = {}
+        found: dict[str, Prediction] = {}
+        for text in dict.fromkeys(texts):
+            if text in self._known:
+                found[text] = self._known[text]
+                self._known.move_to_end(text)
+            else:
+                futures[text] = loop.create_future()
+                self._waiting.put_nowait((classifier, text, futures[text]))
+        found |= dict(zip(futures, await asyncio.gather(*futures.values()), strict=True))
+        if classifier is self._known_to:  # none has taken over meanwhile
+            self._known |= found
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return [found[text] for text in texts]
 
     async def run(self) -> None:
         """Classify what is asked for until cancelled."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, or_, select, update
 
 from bot.model import File, InboundMessage
 from bot.storage import tables
@@ -73,6 +73,10 @@ class Filed:
         if self.state != STORED or self.key is None:
             return None
         return File(self.key, self.name, self.found or self.told, self.size or 0)
+
+
+_FILE = update(_t).where(_t.c.conversation_id == bindparam("of_conversation"), _t.c.ticket.is_(None))
+_FILE_OF = _FILE.where(_t.c.person == bindparam("of_person"))
 
 
 class Attachments:
@@ -161,10 +165,11 @@ class Attachments:
 
     async def file(self, conversation_id: str, ticket: int, person: str | None = None) -> None:
         """What came in this conversation, from ``person`` if one is named, and is with no ticket yet belongs to this one."""
-        unfiled = [_t.c.conversation_id == conversation_id, _t.c.ticket.is_(None)]
-        if person is not None:
-            unfiled.append(_t.c.person == storable(person)[:200])
-        await self._connection.execute(update(_t).where(*unfiled).values(ticket=ticket))
+        unfiled = {"of_conversation": conversation_id, "ticket": ticket}
+        if person is None:
+            await self._connection.execute(_FILE, unfiled)
+        else:
+            await self._connection.execute(_FILE_OF, unfiled | {"of_person": storable(person)[:200]})
 
     async def of_message(self, inbox_id: int) -> tuple[Filed, ...]:
         return await self._read(_t.c.inbox_id == inbox_id)

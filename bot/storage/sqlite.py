@@ -277,7 +277,7 @@ class Writer:
 
     async def _begun(self, connection: Connection) -> None:
         give_up = asyncio.get_running_loop().time() + self._patience
-        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+        _tell(connection, "PRAGMA busy_timeout = 0")
         while True:
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -288,6 +288,16 @@ class Writer:
                 await asyncio.sleep(ASK_AGAIN)
             else:
                 return
+
+
+def _tell(connection: Connection, statement: str) -> None:
+    """Past SQLAlchemy, which has nothing to add to it. Raises DatabaseError."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    try:
+        driver.execute(statement)
+    except sqlite3.Error as error:
+        raise DatabaseError(f"The database refused: {type(error).__name__}: {error}") from error
 
 
 async def _committed(connection: Connection) -> None:
@@ -304,18 +314,18 @@ async def _committed(connection: Connection) -> None:
 async def _let_in(turn: _Turn, connection: Connection, *, after: list[_Turn]) -> bool:
     """False when nothing is left to be kept."""
     if after:
-        connection.exec_driver_sql("SAVEPOINT turn")
+        _tell(connection, "SAVEPOINT turn")
     if not turn.granted.done():  # cancelled only just now
         turn.granted.set_result(InPlace(connection))
     if not await turn.ended:
         if not after:
             return False
-        connection.exec_driver_sql("ROLLBACK TO turn")
-        connection.exec_driver_sql("RELEASE turn")
+        _tell(connection, "ROLLBACK TO turn")
+        _tell(connection, "RELEASE turn")
         turn.settled.set_result(None)
         return True
     if after:
         # Refused if SQLite has undone everything meanwhile, as it does when the disk is full.
-        connection.exec_driver_sql("RELEASE turn")
+        _tell(connection, "RELEASE turn")
     after.append(turn)
     return True

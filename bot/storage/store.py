@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import text
@@ -33,25 +34,67 @@ from bot.storage.timers import Timers
 
 
 class Session:
-    """One transaction; its repositories read and write in it."""
+    """One transaction; its repositories read and write in it. Most transactions need two or three of them."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.conversations = Conversations(connection)
-        self.inbox = Inbox(connection)
-        self.outbox = Outbox(connection)
-        self.tickets = Tickets(connection)
-        self.events = Events(connection)
-        self.customers = Customers(connection)
-        self.timers = Timers(connection)
-        self.consents = Consents(connection)
-        self.incidents = Incidents(connection)
-        self.attachments = Attachments(connection)
-        self.staff = Staff(connection)
-        self.threads = Threads(connection)
-        self.erasure = Erasure(connection)
-        self.figures = Figures(connection)
         self._callbacks: list[Callable[[], None]] = []
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        return Conversations(self.connection)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        return Inbox(self.connection)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.connection)
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        return Tickets(self.connection)
+
+    @cached_property
+    def events(self) -> Events:
+        return Events(self.connection)
+
+    @cached_property
+    def customers(self) -> Customers:
+        return Customers(self.connection)
+
+    @cached_property
+    def timers(self) -> Timers:
+        return Timers(self.connection)
+
+    @cached_property
+    def consents(self) -> Consents:
+        return Consents(self.connection)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        return Incidents(self.connection)
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        return Attachments(self.connection)
+
+    @cached_property
+    def staff(self) -> Staff:
+        return Staff(self.connection)
+
+    @cached_property
+    def threads(self) -> Threads:
+        return Threads(self.connection)
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        return Erasure(self.connection)
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(self.connection)
 
     async def thread_gone(self, thread: Thread, actor: str, now: datetime) -> None:
         """Somebody has deleted it. What is left to be said there follows once there is a new one, which the event brings about."""

@@ -104,11 +104,7 @@ async def test_a_typed_order_holds_for_the_ticket_of_its_thread_alone(house: Hou
     await house.customer("Das Lager ist kaputt", chat="c9")
     [before, _] = await _rows(house, "ticket")
     where: dict[str, Any] = {"adapter": "desk", "chat": ROOM, "sender": "kim", "thread": "t2"}
-    await _all(
-        house, [a_message(words, **where) for words in ("/take", "!priority high", "!reply Ich sehe nach", "/resolve")]
-    )
+    await _all(house, [a_message(words, **where) for words in ("/take", "!priority high", "/resolve")])
     [first, second] = await _rows(house, "ticket")
     assert first == before
     assert second != first
-    assert [text for chat, text in house.customers.sent if "Ich sehe nach" in text and chat != "c9"] == []
-    assert any("Ich sehe nach" in text for chat, text in house.customers.sent if chat == "c9")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.desk.understand import BATCH, Understanding
+from bot.desk.understand import BATCH, REMEMBERED, Understanding
 from bot.model import Category, Prediction
 from bot.ports import Classifier
 from tests.fakes import FakeClassifier, ShortClassifier
@@ -138,3 +138,26 @@ async def test_a_classifier_that_gives_too_few_predictions_fails_the_turn_and_no
         understanding.classifier = FakeClassifier()
         async with asyncio.timeout(2):
             assert len(await understanding.of(["zwei"])) == 1
+
+
+async def test_what_was_asked_a_moment_ago_is_not_asked_again_but_of_another_classifier() -> None:
+    """With each answer to a question the request before it is looked at once more."""
+    classifier, other = FakeClassifier(), FakeClassifier()
+    async with _running(classifier) as understanding:
+        [before] = await understanding.of(["kaputt"])
+        both, again, _ = await understanding.of(["kaputt\nja", "kaputt", "kaputt\nja"])
+        assert again == before
+        understanding.classifier = other
+        await understanding.of(["kaputt"])
+    assert [sorted(batch) for batch in classifier.batches] == [["kaputt"], ["kaputt\nja"]]
+    assert both.matters[0].text == "kaputt\nja"
+    assert other.batches == [["kaputt"]]
+
+
+async def test_only_the_last_ones_are_remembered() -> None:
+    classifier = FakeClassifier()
+    async with _running(classifier) as understanding:
+        await understanding.of(["kaputt"])
+        await understanding.of([f"{n}" for n in range(REMEMBERED)])
+        await understanding.of(["kaputt"])
+    assert [text for batch in classifier.batches for text in batch].count("kaputt") == 2

@@ -68,7 +68,7 @@ MUTATIONS = (
     Mutation(
         "undone for itself in the shared commit",
         "bot/storage/sqlite.py",
-        'connection.exec_driver_sql("ROLLBACK TO turn")',
+        '_tell(connection, "ROLLBACK TO turn")',
         "pass",
         f"{INTEGRATION}test_together.py::test_one_that_fails_is_undone_and_nobody_else",
     ),
