@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,7 @@ class Embedded:
         if not self._in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine_for(url)
+        self._reader = _engine_for(url)
         self._writer = Writer(self.engine, patience=float(str(url.query.get("timeout", BUSY_TIMEOUT))))
 
     @property
@@ -66,13 +68,14 @@ class Embedded:
                 yield written
             return
         await asyncio.sleep(0)  # whoever looks again and again would leave nobody else a turn
-        with self.engine.connect() as connection:
+        with self._reader.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             yield (Aside if aside else InPlace)(connection)
 
     async def close(self) -> None:
         await self._writer.idle()
         self.engine.dispose()
+        self._reader.dispose()
 
 
 def _engine_for(url: URL) -> Engine:
@@ -129,9 +132,9 @@ class _Cursor(sqlite3.Cursor):
         return rows
 
 
-async def _whole(work: Callable[[], _T]) -> _T:
+async def _whole(work: Callable[[], _T], threads: ThreadPoolExecutor | None = None) -> _T:
     """Do it in another thread, and wait for its end whoever is cancelled meanwhile: the connection is not free before."""
-    doing = asyncio.get_running_loop().run_in_executor(None, work)
+    doing = asyncio.get_running_loop().run_in_executor(threads, work)
     try:
         return await asyncio.shield(doing)
     except asyncio.CancelledError:
@@ -214,6 +217,8 @@ class Writer:
         """``patience``: seconds to wait for another process that writes."""
         self._engine = engine
         self._patience = patience
+        # A thread of its own: those that everybody shares may all be waiting for a mail server.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="firstline-commit")
         self._waiting: deque[_Turn] = deque()
         self._conducting: asyncio.Task[None] | None = None
 
@@ -263,7 +268,7 @@ class Writer:
                         break
                     turn = self._waiting.popleft()
                 if members:
-                    await _committed(connection)
+                    await self._committed(connection)
         except BaseException as error:
             # Also what others have done in it is gone, whatever has happened: nobody may believe that it is kept.
             for each in (*members, turn):
@@ -289,6 +294,16 @@ class Writer:
             else:
                 return
 
+    async def _committed(self, connection: Connection) -> None:
+        try:
+            await _whole(connection.commit, self._disk)
+        except BaseException:
+            # SQLite leaves the transaction open, SQLAlchemy takes it for ended: whoever comes next would find it.
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.rollback()
+            raise
+
 
 def _tell(connection: Connection, statement: str) -> None:
     """Past SQLAlchemy, which has nothing to add to it. Raises DatabaseError."""
@@ -298,17 +313,6 @@ def _tell(connection: Connection, statement: str) -> None:
         driver.execute(statement)
     except sqlite3.Error as error:
         raise DatabaseError(f"The database refused: {type(error).__name__}: {error}") from error
-
-
-async def _committed(connection: Connection) -> None:
-    try:
-        await _whole(connection.commit)
-    except BaseException:
-        # SQLite leaves the transaction open, SQLAlchemy takes it for ended: whoever comes next would find it.
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.rollback()
-        raise
 
 
 async def _let_in(turn: _Turn, connection: Connection, *, after: list[_Turn]) -> bool:

@@ -40,6 +40,8 @@ MODELS = Path(__file__).parents[2] / "data" / "models"
 """What ``make run`` has trained is not trained again."""
 TELEGRAM = 0.2
 """Share of the messages; one process may send 30 a second there in all, so says Telegram."""
+CALLS = 40
+"""Calls that a platform has open to us at a time for whoever floods: as many as Telegram makes by itself (max_connections)."""
 WARM_UP = 5.0
 SAMPLE_EVERY = 10.0
 
@@ -243,10 +245,16 @@ async def _flood(plan: Plan, place: Slack, crowd: Crowd, person: Person) -> None
     """One person who does not wait for replies."""
     await asyncio.sleep(plan.seconds / 2)
     count = plan.queue or int(plan.flood * plan.seconds / 2)
+    calls = asyncio.Semaphore(CALLS)
+
+    async def say(words: str) -> None:
+        async with calls:
+            await place.say(person, words)
+
     async with asyncio.TaskGroup() as group:
         for _ in range(count):
             person.said += 1
-            group.create_task(place.say(person, next(crowd.texts)))
+            group.create_task(say(next(crowd.texts)))
             if plan.flood:
                 await asyncio.sleep(1 / plan.flood)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,18 @@ async def test_what_becomes_of_each_is_what_each_is_told(database: Database) -> 
     assert not stored & undone
     assert kept
     assert undone
+
+
+async def test_a_commit_does_not_wait_for_whoever_keeps_all_the_threads_that_are_shared(database: Database) -> None:
+    """Mail servers that do not answer hold as many of them as there are."""
+    release = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    busy = [loop.run_in_executor(None, release.wait) for _ in range(4)]
+    try:
+        async with asyncio.timeout(5):
+            await _accept(Store(database), "c1")
+    finally:
+        release.set()
+        await asyncio.gather(*busy)
+    assert await _stored(database) == {"c1"}
