@@ -411,7 +411,7 @@ async def test_a_file_that_is_gone_is_not_half_sent(platform: Platform) -> None:
     [
         "Übersicht (Kopie) [2].pdf",
         "請求書 № 7.xlsx",
-        "it's; a=b, c&d+e#f.txt",
+        "it's, a=b, c&d+e#f.txt",
         "😀.png",
         "a" * 251 + ".log",
         "$HOME `id`.sh",
