@@ -155,14 +155,13 @@ class Worker:
         return max(due - now, timedelta()) or None
 
     async def _handle(self, whole: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
-        code: Literal["right", "wrong"] | None = None
         secret = False
         async with self.store.snapshot() as session:
             seen = await self.gather.seen(session, whole, burst.first)
             conversation, digits = seen.conversation, _digits(seen.conversation, burst)
             proof = digits is not None or burst.first.invitation is not None
             if not proof:
-                situation, before = await self._looked(session, seen, burst, knowledge, code)
+                situation, before = await self._looked(session, seen, burst, knowledge)
         if proof:
             code, burst, secret = await self._proved(burst, digits)
             async with self.store.snapshot() as session:
@@ -190,7 +189,7 @@ class Worker:
         seen: Seen,
         burst: Burst,
         knowledge: Knowledge,
-        code: Literal["right", "wrong"] | None,
+        code: Literal["right", "wrong"] | None = None,
     ) -> tuple[Situation, Received | None]:
         """How things stand, and the message that this turn changes, if it changes one."""
         situation = await self.gather(

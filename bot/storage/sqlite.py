@@ -20,7 +20,7 @@ from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, Qu
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from bot.errors import DatabaseError
+from bot.errors import DatabaseError, SettingsError
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that writes to the same file, unless the URL says otherwise (``?timeout=``)."""
@@ -45,12 +45,19 @@ class Embedded:
     """A database in a file, or in memory for as long as this lives."""
 
     def __init__(self, url: URL) -> None:
+        """Raises SettingsError."""
+        try:
+            patience = float(str(url.query.get("timeout", BUSY_TIMEOUT)))
+        except ValueError:
+            raise SettingsError(
+                "FIRSTLINE_DATABASE_URL: ?timeout= must be a number, the seconds to wait for another process that writes."
+            ) from None
         self._in_memory = url.database in (None, "", ":memory:")
         if not self._in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine_for(url)
         self._reader = _engine_for(url)
-        self._writer = Writer(self.engine, patience=float(str(url.query.get("timeout", BUSY_TIMEOUT))))
+        self._writer = Writer(self.engine, patience)
 
     @property
     def dialect(self) -> Dialect:

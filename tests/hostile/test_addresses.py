@@ -21,6 +21,7 @@ from bot.errors import DeliveryError, FilesError
 from bot.model import Attachment, ChatRef, File, OutboundMessage
 from bot.storage.files import Folder
 from bot.storage.objects import Objects
+from tests.loopback.s3 import point_to
 
 SECRET_BOT_TOKEN = "xoxb-1-canary-of-the-bot"
 TELEGRAM_TOKEN = "42:canary-of-the-telegram-bot-0123456789"
@@ -297,16 +298,7 @@ KEYS = [
 
 @pytest.fixture
 def objects(platform: Server, monkeypatch: pytest.MonkeyPatch) -> Objects:
-    for name, value in {
-        "AWS_ENDPOINT_URL": platform.url,
-        "AWS_ACCESS_KEY_ID": "AKIACANARY",
-        "AWS_SECRET_ACCESS_KEY": "aws-key-canary",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+    point_to(platform.url, monkeypatch)
     return Objects("s3://attachments/firstline")
 
 

@@ -13,22 +13,13 @@ from bot.errors import DeliveryError, FileGoneError, FilesError
 from bot.ports import Files
 from bot.storage.objects import Objects
 from tests.integration.test_file_folder import content, pieces
-from tests.loopback.s3 import ACCESS_KEY, SECRET_KEY, LoopbackS3
+from tests.loopback.s3 import LoopbackS3, point_to
 
 
 @pytest.fixture
 async def s3(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LoopbackS3]:
     async with LoopbackS3().serve() as server:
-        for name, value in {
-            "AWS_ENDPOINT_URL": server.url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_MAX_ATTEMPTS": "1",
-        }.items():
-            monkeypatch.setenv(name, value)
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AWS_PROFILE"):
-            monkeypatch.delenv(name, raising=False)
+        point_to(server.url, monkeypatch)
         yield server
 
 

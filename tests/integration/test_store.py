@@ -14,7 +14,7 @@ from sqlalchemy import text
 from bot.bootstrap import build
 from bot.config import Settings
 from bot.desk.receive import Receiver
-from bot.errors import ConflictError, DatabaseError
+from bot.errors import ConflictError, DatabaseError, SettingsError
 from bot.model import Author, Category, ChatRef, Mode, Part, Pending, Priority, TicketState
 from bot.storage import migrate
 from bot.storage.connection import Connection
@@ -188,6 +188,11 @@ async def test_a_folder_in_the_place_of_the_file_is_a_sentence_and_no_traceback(
     with pytest.raises(DatabaseError, match="unable to open database file"):
         await Store(database).ping()
     await database.close()
+
+
+def test_a_time_to_wait_that_is_no_number_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="timeout"):
+        Database(f"sqlite:///{tmp_path / 'firstline.db'}?timeout=bald")
 
 
 async def test_a_file_that_is_no_database_is_a_sentence_and_leaves_nothing_open(tmp_path: Path) -> None:
