@@ -19,14 +19,16 @@ from bot.errors import FileGoneError, FilesError
 from bot.storage.files import KEY
 
 PIECE = 1 << 20
+S3 = ("s3", "s3a")
 
 
 class Objects:
     def __init__(self, url: str) -> None:
         """``url`` as fsspec takes it, such as ``s3://bucket/folder``. Raises FilesError when it cannot be understood."""
+        options = _staying(url)
         with _translated():
             # Somebody else may have changed anything meanwhile, so nothing is remembered.
-            found = fsspec.url_to_fs(url, skip_instance_cache=True, use_listings_cache=False)
+            found = fsspec.url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **options)
         self._store, self._root = cast("tuple[Any, str]", found)
 
     async def put(self, folder: str, chunks: AsyncIterator[bytes]) -> str:
@@ -67,11 +69,23 @@ class Objects:
         return f"{self._root.rstrip('/')}/{key}"
 
 
+def _staying(url: str) -> dict[str, dict[str, Any]]:
+    """What each file system of S3 that ``url`` names is made with, so that it follows no redirection."""
+    named = [protocol for protocol in S3 if f"{protocol}://" in url]
+    if not named:
+        return {}
+    from bot.storage.staying import StayingSession
+
+    return {protocol: {"config_kwargs": {"http_session_cls": StayingSession}} for protocol in named}
+
+
 @contextlib.contextmanager
 def _translated(key: str = "") -> Iterator[None]:
     """Every store has errors of its own; all of them mean that it cannot be used just now."""
     try:
         yield
+    except FilesError:
+        raise
     except FileNotFoundError as error:
         raise (FileGoneError(f"The file {key} is gone.") if key else _unusable(error)) from error
     except Exception as error:

@@ -29,10 +29,13 @@ TELEGRAM_TOKEN = "42:canary-of-the-telegram-bot-0123456789"
 
 @dataclass
 class Server:
-    """Answers every request from ``answers`` (by path), else with a page; keeps what it was asked and with which headers."""
+    """Answers every request from ``answers`` (by path), else ``otherwise``; keeps what it was asked and with which headers."""
 
     url: str = ""
     answers: dict[str, web.Response] = field(default_factory=dict)
+    otherwise: web.Response = field(
+        default_factory=lambda: web.Response(body=b"loot", content_type="application/octet-stream")
+    )
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     @property
@@ -42,9 +45,7 @@ class Server:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append((request.raw_path, dict(request.headers)))
         await request.read()
-        found = self.answers.get(request.path)
-        if found is None:
-            return web.Response(body=b"loot", content_type="application/octet-stream")
+        found = self.answers.get(request.path, self.otherwise)
         return web.Response(status=found.status, body=found.body, headers=found.headers)
 
     @asynccontextmanager
@@ -324,3 +325,30 @@ async def test_no_folder_leads_out_of_the_place_of_files(platform: Server, objec
     with pytest.raises(FilesError):
         await objects.put(folder, _piece())
     assert platform.asked == []
+
+
+@pytest.mark.parametrize("region", ["", "eu-west-1", "evil.example"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_an_object_store_leads_nowhere_else(
+    platform: Server, stranger: Server, objects: Objects, status: int, region: str
+) -> None:
+    elsewhere = {"Location": f"{stranger.url}/attachments/firstline"}
+    platform.otherwise = web.Response(
+        status=status, headers=elsewhere | ({"x-amz-bucket-region": region} if region else {})
+    )
+    for verb in (objects.put("c1", _piece()), anext(objects.open(f"c1/{SHA}")), objects.remove(f"c1/{SHA}")):
+        before = len(platform.asked)
+        with pytest.raises(FilesError, match="AWS_ENDPOINT_URL"):
+            await verb
+        assert len(platform.asked) > before
+    assert stranger.asked == []
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "evil.example", "evil.example/"])
+async def test_a_region_that_an_object_store_names_does_not_change_its_address(
+    platform: Server, objects: Objects, region: str
+) -> None:
+    platform.otherwise = web.Response(status=301, headers={"x-amz-bucket-region": region})
+    with pytest.raises(FilesError):
+        await objects.put("c1", _piece())
+    assert {headers["Host"] for _, headers in platform.asked} == {platform.url.removeprefix("http://")}
