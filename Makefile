@@ -8,7 +8,7 @@ UV     := $(BIN)/uv
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra all
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run serve test lint types contracts unit chaos fuzz mutants bench soak bench-growth bench-nlu format lock clean help
+.PHONY: run serve test lint types contracts unit chaos fuzz mutants bench soak bench-growth bench-edge bench-nlu format lock clean help
 
 help: ## what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -56,6 +56,9 @@ soak: $(VENV)/dev ## the same for an hour, to see whether memory stays flat: mak
 
 bench-growth: $(VENV)/dev ## measure what a message costs with many conversations and many intents: make bench-growth MOST=1000000
 	@$(BIN)/python -m tests.benchmarks.growth $(if $(MOST),--most $(MOST))
+
+bench-edge: $(VENV)/dev ## measure what a call to a platform, or of one, costs
+	@$(BIN)/python -m tests.benchmarks.edge $(if $(COUNT),--count $(COUNT))
 
 bench-nlu: $(VENV)/dev ## measure the classifier on public data: make bench-nlu DATA=folder
 	@$(BIN)/python -m tests.benchmarks.nlu --data "$(DATA)"
