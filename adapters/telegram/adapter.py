@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from adapters.telegram import topics
-from adapters.telegram.client import Client, FloodError
+from adapters.telegram.client import Client
 from adapters.telegram.courtesies import Courtesies
 from adapters.telegram.errors import unfetched
 from adapters.telegram.inbound import KINDS, Me
@@ -27,6 +27,7 @@ from adapters.telegram.outbound import BUTTON_LIMIT, TEXT_LIMIT, render
 from adapters.telegram.pace import Pace, TelegramLimits
 from adapters.telegram.polling import Polling
 from adapters.telegram.sending import Sending
+from adapters.telegram.transport import FloodError
 from bot.errors import SettingsError
 from bot.model import Attachment, Card, ChatRef, Command, Limits, Mark, OutboundMessage, Part, Person
 from bot.ports import Clock, Files, Receive

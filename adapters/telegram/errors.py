@@ -10,16 +10,8 @@ import re
 import httpx
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken
 
-from adapters.telegram.client import FloodError, ServerError
+from adapters.telegram.transport import FloodError, ServerError, UnsentError
 from bot.errors import DeliveryError
-
-_CERTAINLY_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 
 GONE = re.compile(
     r"message thread not found|topic_deleted|topic_id_invalid|thread_id_invalid|message to edit not found|message_id_invalid",
@@ -49,6 +41,8 @@ def translate(error: Exception) -> DeliveryError:
             return DeliveryError(message, retry_after=error.wait)
         case ServerError():
             return DeliveryError(message, uncertain=not error.refused)
+        case UnsentError():
+            return DeliveryError(message)
         case ChatMigrated():
             return DeliveryError(message, moved_to=str(error.new_chat_id))
         case Forbidden():  # blocked by a person, put out of a group
@@ -58,7 +52,7 @@ def translate(error: Exception) -> DeliveryError:
     for kinds, permanent in _TABLE:
         if isinstance(error, kinds):
             return DeliveryError(message, permanent=permanent)
-    return DeliveryError(message, uncertain=not isinstance(error.__cause__, _CERTAINLY_NOT_SENT))
+    return DeliveryError(message, uncertain=True)
 
 
 def unsettled(error: Exception) -> DeliveryError:

@@ -33,7 +33,8 @@ async def main():
     stub, chat = StubTelegramRequest(), ChatRef("telegram", "9001")
     adapter = TelegramAdapter("123:ABC", files=Files())
     root = "https://api.telegram.org"
-    adapter._client._bot = _RawBot("123:ABC", f"{root}/bot", f"{root}/file/bot", request=stub, get_updates_request=stub)
+    bot = _RawBot("123:ABC", f"{root}/bot", f"{root}/file/bot", request=stub, get_updates_request=stub)
+    adapter._client._bot = adapter._client._uploads = bot
     update, message = ServerlessClientHelpers(9001, "Alice").base_message_update(9001)
     message["text"] = "Der Drucker ist kaputt"
     heard = to_inbound(update, Me(999999, "test_bot"), datetime.now(UTC))
