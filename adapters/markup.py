@@ -200,6 +200,8 @@ def _taken(rest: deque[Run], length: int) -> Iterator[Run]:
 
 def _reach(runs: Sequence[Run], most: int, limit: int, size: Callable[[Sequence[Run]], int]) -> int:
     """How many characters fit; at least one, or there would be no end."""
+    if size(runs) <= limit:
+        return most  # nearly every message, and measuring is writing it
     return max(1, bisect_right(range(1, most + 1), limit, key=lambda end: size(_cut(runs, 0, end))))
 
 
