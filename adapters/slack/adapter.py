@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
-from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import history, staff
 from adapters.slack.app import app
+from adapters.slack.client import Client
 from adapters.slack.courtesies import Courtesies
 from adapters.slack.elements import Me, channel_of
 from adapters.slack.errors import BAD_TOKEN, error_code, translate
@@ -83,12 +83,11 @@ class SlackAdapter:
             raise SettingsError("The bot token of the Slack app is missing.")
         if bool(app_token) == bool(signing_secret):
             raise SettingsError("The Slack app needs an app-level token for Socket Mode, or a signing secret for HTTP.")
-        api = base_url or AsyncWebClient.BASE_URL
+        api = base_url or Client.BASE_URL
         # The SDK's default would send again after a connection error, and so twice. A rate limit is waited out only where
         # nobody else waits: in front of a message it is for the outbox to wait, which knows what else is due.
-        waiting = [AsyncRateLimitErrorRetryHandler(max_retry_count=2)]
-        self._lifecycle = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[*waiting])  # type: ignore[arg-type] # the SDK says int, aiohttp takes both
-        self._outgoing = AsyncWebClient(bot_token, api, timeout=timeout, retry_handlers=[])  # type: ignore[arg-type] # as above
+        self._lifecycle = Client(bot_token, api, timeout, [AsyncRateLimitErrorRetryHandler(max_retry_count=2)])
+        self._outgoing = Client(bot_token, api, timeout)
         self._app_token, self._home, self._form, self._path = app_token, home, form, path
         self._files, self._staff = files, frozenset(map(channel_of, staff))
         self._webhook = Webhook(signing_secret) if signing_secret else None
@@ -184,7 +183,9 @@ class SlackAdapter:
                 raise DeliveryError("This part carries no mark.", permanent=True)
 
     async def close(self) -> None:
-        """Nothing stays open outside ``run``."""
+        """Close the connections. Neither ``run`` nor ``send`` may be called afterwards."""
+        await self._lifecycle.close()
+        await self._outgoing.close()
 
     async def _me(self) -> Me:
         answer = await self._lifecycle.auth_test()

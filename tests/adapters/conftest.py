@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -45,8 +45,8 @@ async def telegram(files: Folder) -> AsyncIterator[Telegram]:
 
 @pytest.fixture
 async def slack(files: Folder) -> AsyncIterator[Slack]:
-    async with LoopbackSlack().serve() as server:
-        yield Slack(server, files)
+    async with LoopbackSlack().serve() as server, aclosing(Slack(server, files)) as slack:
+        yield slack
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ async def called_slack(files: Folder) -> AsyncIterator[SlackOverHttp]:
         finally:
             web.cancel()
             await asyncio.gather(web, return_exceptions=True)
+            await slack.aclose()
 
 
 @pytest.fixture
@@ -85,8 +86,8 @@ async def platform(request: pytest.FixtureRequest, files: Folder) -> AsyncIterat
         async with LoopbackTelegram().serve() as server, CalledTelegram(server, files).online() as called_telegram:
             yield called_telegram
     elif request.param == "slack":
-        async with LoopbackSlack().serve() as slack:
-            yield Slack(slack, files)
+        async with LoopbackSlack().serve() as over_socket, aclosing(Slack(over_socket, files)) as slack:
+            yield slack
     else:
         async with called_slack(files) as called:
             yield called

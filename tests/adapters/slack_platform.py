@@ -31,11 +31,12 @@ class Slack(Platform):
     def __init__(self, server: LoopbackSlack, files: Folder) -> None:
         self.server, self.files = server, files
         self._numbers = itertools.count(10)
+        self._made: list[SlackAdapter] = []
 
     def adapter(self, *, url: str | None = None, token: str | None = None, **more: Any) -> SlackAdapter:
         api = f"{url or self.server.url}/api/"
         app_token = None if "signing_secret" in more else self.server.app_token
-        return SlackAdapter(
+        adapter = SlackAdapter(
             token or self.server.bot_token,
             app_token,
             files=self.files,
@@ -44,6 +45,13 @@ class Slack(Platform):
             pause=0.05,
             **more,
         )
+        self._made.append(adapter)
+        return adapter
+
+    async def aclose(self) -> None:
+        """Close every adapter that was made."""
+        for adapter in self._made:
+            await adapter.close()
 
     @property
     def tokens(self) -> list[str]:

@@ -101,6 +101,7 @@ async def test_what_we_send_is_taken_found_again_changed_and_seen(url: str, tmp_
     await client.api_call("chat.update", json={"channel": channel, "ts": ts, **change})
     view = home(Page("**Ihre Tickets**", (Button("Mit einer Person sprechen", "person"),)))
     await client.api_call("views.publish", json={"user_id": me["user_id"], "view": view})
+    await adapter.close()
 
 
 async def test_people_have_names_and_a_direct_chat(url: str) -> None:
@@ -147,3 +148,4 @@ async def test_a_card_its_marks_its_members_and_its_form(url: str, tmp_path: Pat
     trigger = await client.api_call("views.generateTriggerId", json={"user_id": me["user_id"]})
     view = form(Form("HD-000001", "Gelöst", (*fields, FormField("staff:resolve:1:=", "Ein Satz"))), inside)
     await client.api_call("views.open", json={"trigger_id": trigger["trigger_id"], "view": view})
+    await adapter.close()

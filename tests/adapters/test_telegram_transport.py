@@ -14,40 +14,10 @@ from telegram.error import NetworkError, TelegramError, TimedOut
 from adapters.telegram.client import Client
 from adapters.telegram.errors import translate
 from adapters.telegram.transport import UnsentError
+from tests.loopback.raw import Reader, Writer, a_server
 
 TOKEN = "42:canary-of-the-telegram-bot-0123456789"
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 26\r\n\r\n{"ok": true, "result": 17}'
-Reader = asyncio.StreamReader
-Writer = asyncio.StreamWriter
-Handle = Callable[[bytes, Reader, Writer], Awaitable[None]]
-
-
-@asynccontextmanager
-async def a_server(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Gives each request with its body to ``handle``; ends whatever is open when it goes."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: Reader, writer: Writer) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next((int(h[15:]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length:")), 0)
-                await handle(head + await reader.readexactly(length), reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks)
 
 
 async def answer(request: bytes, reader: Reader, writer: Writer) -> None:

@@ -83,6 +83,8 @@ async def fetched(adapter: SlackAdapter | TelegramAdapter) -> bytes | DeliveryEr
         return b"".join([piece async for piece in adapter.fetch(Attachment("a", "text/plain", 3, "F1"))])
     except DeliveryError as error:
         return error
+    finally:
+        await adapter.close()
 
 
 ELSEWHERE = [
@@ -186,6 +188,7 @@ async def _sent_file(adapter: SlackAdapter, files: Folder) -> None:
     with pytest.raises(DeliveryError) as caught:
         await adapter.send(part)
     assert not caught.value.uncertain
+    await adapter.close()
 
 
 async def test_a_file_is_handed_in_with_slack_alone(platform: Server, stranger: Server, files: Folder) -> None:
@@ -209,13 +212,15 @@ async def test_a_socket_is_opened_to_slack_alone(platform: Server, stranger: Ser
     async def nothing(_: object) -> None:
         raise AssertionError
 
-    running = asyncio.create_task(slack_of(platform, files).run(nothing))
+    adapter = slack_of(platform, files)
+    running = asyncio.create_task(adapter.run(nothing))
     async with asyncio.timeout(10):
         while sum("connections.open" in path for path, _ in platform.asked) < 3:
             await asyncio.sleep(0.01)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+    await adapter.close()
     assert stranger.asked == []
 
 
@@ -248,7 +253,6 @@ async def test_a_path_of_telegram_stays_among_the_files_of_the_bot(
         TELEGRAM_TOKEN, files=files, base_url=f"{base}/bot", base_file_url=f"{base}/file/bot", timeout=2
     )
     result = await fetched(adapter)
-    await adapter.close()
     assert TELEGRAM_TOKEN not in str(result)
     assert stranger.asked == []
     _, *then = [asked for asked, _ in platform.asked]
@@ -265,7 +269,6 @@ async def test_telegram_is_not_followed_elsewhere_either(platform: Server, stran
         TELEGRAM_TOKEN, files=files, base_url=f"{base}/bot", base_file_url=f"{base}/file/bot", timeout=2
     )
     assert isinstance(await fetched(adapter), DeliveryError)
-    await adapter.close()
     assert stranger.asked == []
 
 
