@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 
@@ -40,6 +41,8 @@ class Run:
 
 DEEPEST = 20
 """Quotations and lists within each other; of what lies deeper the parser would keep nothing."""
+SHORT = 4000
+"""Characters up to which it is remembered how a text reads."""
 
 # Definitions of links show nothing, so that a line such as ``[1]: https://example.com`` would be lost.
 _MARKDOWN = (
@@ -53,6 +56,10 @@ def parse(markdown: str) -> tuple[Run, ...]:
     """Read Markdown. Whatever is no known markup stays text, and so does all of it if nothing could be seen of it, or if it is
     nested too deep; of a link that leads nowhere only the label stays.
     """
+    return _remembered(markdown) if len(markdown) <= SHORT else _read(markdown)
+
+
+def _read(markdown: str) -> tuple[Run, ...]:
     tokens, reader = _MARKDOWN.parse(markdown), _Reader()
     for token in tokens:
         reader.block(token)
@@ -64,6 +71,9 @@ def parse(markdown: str) -> tuple[Run, ...]:
         for styles, runs in groupby(reader.runs, key=lambda run: run.styles)
         if (text := "".join(run.text for run in runs))
     )
+
+
+_remembered = lru_cache(maxsize=256)(_read)  # a bot says much of what it says again and again
 
 
 def _too_deep(token: Token) -> bool:

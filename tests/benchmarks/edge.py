@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import logging
 import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -137,20 +138,23 @@ async def _send(adapter: ChatAdapter, chat: str, count: int) -> None:
     await asyncio.gather(*(some() for _ in range(AT_ONCE)))
 
 
-async def _render(adapter: ChatAdapter, count: int) -> None:
-    for number in range(count):
-        adapter.render(OutboundMessage(ChatRef(adapter.name, str(number)), f"{TEXT} {number}", BUTTONS))
+async def _render(adapter: ChatAdapter, texts: Iterable[str]) -> None:
+    for number, text in enumerate(texts):
+        adapter.render(OutboundMessage(ChatRef(adapter.name, str(number)), text, BUTTONS))
 
 
 async def _measured(pipe: Connection, folder: Path, count: int) -> None:
     known, strangers = range(CHAT, CHAT + AT_ONCE), range(2 * CHAT, 2 * CHAT + count)
+    new, again = (f"{TEXT} {number}" for number in itertools.count()), [TEXT] * count
     async with _bot(pipe, folder) as bot:
         steps: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = (
-            ("Slack: a reply put into its form", lambda: _render(bot.slack, count)),
+            ("Slack: a new reply put into its form", lambda: _render(bot.slack, itertools.islice(new, count))),
+            ("Slack: the same reply put into its form again", lambda: _render(bot.slack, again)),
             ("Slack: a reply sent", lambda: _send(bot.slack, f"{TEAM}:D{CHAT}", count)),
             ("Slack: a message of somebody known", lambda: bot.hear("slack", known, count // AT_ONCE)),
             ("Slack: a message of somebody new, whose name is asked for", lambda: bot.hear("slack", strangers, 1)),
-            ("Telegram: a reply put into its form", lambda: _render(bot.telegram, count)),
+            ("Telegram: a new reply put into its form", lambda: _render(bot.telegram, itertools.islice(new, count))),
+            ("Telegram: the same reply put into its form again", lambda: _render(bot.telegram, again)),
             ("Telegram: a reply sent, 30 a second at most", lambda: _send(bot.telegram, str(CHAT), count)),
             ("Telegram: a message", lambda: bot.hear("telegram", known, count // AT_ONCE)),
         )
