@@ -27,9 +27,19 @@ class Client(AsyncWebClient):
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
+                middlewares=[_not_elsewhere],
             )
         return await super().api_call(api_method, **arguments)
 
     async def close(self) -> None:
         if self.session is not None:
             await self.session.close()
+
+
+async def _not_elsewhere(request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """The SDK would follow a redirection, and take along what is said. Raises aiohttp.ClientError."""
+    answer = await call(request)
+    if answer.status in range(300, 400):
+        answer.close()
+        raise aiohttp.ClientError(f"Slack's API answers with a redirection, status {answer.status}")
+    return answer

@@ -165,6 +165,21 @@ async def test_a_redirection_is_not_followed(platform: Server, stranger: Server,
     assert stranger.asked == []
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirected_call_is_not_followed(
+    platform: Server, stranger: Server, files: Folder, status: int
+) -> None:
+    platform.answers["/api/chat.postMessage"] = web.Response(status=status, headers={"Location": f"{stranger.url}/f"})
+    adapter = slack_of(platform, files)
+    [part] = adapter.render(OutboundMessage(ChatRef("slack", "T1:D1"), "what a customer must not lose"))
+    with pytest.raises(DeliveryError) as caught:
+        await adapter.send(part)
+    await adapter.close()
+    assert caught.value.uncertain
+    assert SECRET_BOT_TOKEN not in str(caught.value)
+    assert stranger.asked == []
+
+
 @pytest.mark.parametrize(
     "address",
     [
