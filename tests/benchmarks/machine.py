@@ -22,9 +22,10 @@ STEPS: Sequence[tuple[str, str]] = (
     ("logging", r"structlog/|bot/logs"),
     ("wake-ups", r"procrastinate/|bot/engine/|psycopg_pool/"),
     ("database", r"sqlalchemy/|sqlite3|psycopg/|bot/storage/"),
+    ("rendering", r"markdown_it/|adapters/markup|adapters/\w+/outbound"),
     (
         "calling platforms",
-        r"httpx|httpcore|telegram/|slack_sdk/web|aiohttp/client|aiohttp/connector|adapters/\w+/(sending|outbound|client)",
+        r"httpx|httpcore|(?<!adapters/)telegram/|slack_sdk/web|aiohttp/|adapters/\w+/(sending|transport|client|courtesies)",
     ),
     ("being called", r"uvicorn/|starlette/|slack_bolt/|slack_sdk/|h11/|adapters/"),
     ("deciding and the desk", r"bot/dialogue/|bot/desk/|bot/catalogue/|bot/agreement/|bot/delivery|bot/room/"),
