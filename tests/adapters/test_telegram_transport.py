@@ -83,14 +83,20 @@ async def test_to_whoever_cannot_prove_who_it_is_nothing_was_sent(way: Way) -> N
 
 @WAYS
 async def test_where_a_proxy_lets_nobody_through_nothing_was_sent(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
     async def refuse(request: bytes, reader: Reader, writer: Writer) -> None:
-        assert request.startswith(b"CONNECT api.example.com:443 ")
+        asked.append(request)
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
     async with a_server(refuse) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy}")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ada:word@{proxy}")
         async with a_client("https://api.example.com") as client:
-            assert isinstance(await failure_of(way(client)), UnsentError)
+            failure = await failure_of(way(client))
+    assert isinstance(failure, UnsentError)
+    assert "word" not in str(failure)
+    assert asked[0].startswith(b"CONNECT api.example.com:443 ")
+    assert b"\r\nproxy-authorization: basic ywrhondvcmq=\r\n" in asked[0].lower()
 
 
 @WAYS
