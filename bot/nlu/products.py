@@ -75,8 +75,9 @@ class Products:
     def find(self, text: str) -> tuple[str, ...]:
         """The ids of the products that ``text`` names, in the order of the text, each once."""
         words = list(_words(text))
+        keys = [word.key for word in words]
         spans = [
-            (start, "".join(word.key for word in words[start : start + count]))
+            (start, "".join(keys[start : start + count]))
             for start in range(len(words))
             for count in range(min(_LONGEST, len(words) - start), 0, -1)
         ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from bot.nlu.text import fold, words
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Column numbers and their values."""
+
+_LONGEST_WORD = 60  # letters
+_REMEMBERED = 4096  # words whose letters are known; about a kilobyte each
 
 
 def word_grams(text: str) -> Iterator[str]:
@@ -31,23 +35,25 @@ def word_grams(text: str) -> Iterator[str]:
 
 def letter_grams(text: str) -> Iterator[str]:
     """Runs of 3 and 4 characters within words, word boundaries as spaces (scikit-learn's ``char_wb``)."""
-    for word in text.split():
-        padded = f" {word[:60]} "
-        for size in (3, 4):
-            for start in range(max(1, len(padded) - size + 1)):
-                yield padded[start : start + size]
+    return itertools.chain.from_iterable(_runs(word[:_LONGEST_WORD]) for word in text.split())
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _runs(word: str) -> tuple[str, ...]:
+    padded = f" {word} "
+    return tuple(padded[start : start + size] for size in (3, 4) for start in range(max(1, len(padded) - size + 1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """One kind of features: log term frequency times inverse document frequency, of unit length."""
 
-    grams: Callable[[str], Iterator[str]]
+    grams: Callable[[str], Iterable[str]]
     columns: dict[str, int]
     idf: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, grams: Callable[[str], Iterator[str]], texts: Sequence[str], least: int) -> Block:
+    def fit(cls, grams: Callable[[str], Iterable[str]], texts: Sequence[str], least: int) -> Block:
         """Learn the features that at least ``least`` of the ``texts`` have."""
         seen: Counter[str] = Counter()
         for text in texts:
@@ -57,7 +63,8 @@ class Block:
         return cls(grams, columns, np.log((1 + len(texts)) / (1 + counts)).astype(np.float32) + 1)
 
     def row(self, text: str) -> Sparse:
-        counts = Counter(column for gram in self.grams(text) if (column := self.columns.get(gram)) is not None)
+        counts = Counter(map(self.columns.get, self.grams(text)))
+        counts.pop(None, None)  # of all that nobody has taught
         columns = np.fromiter(counts.keys(), dtype=np.int32, count=len(counts))
         values = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
         values = (1 + np.log(values)) * self.idf[columns]
@@ -98,7 +105,7 @@ class Tfidf:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Tfidf:
-        def block(grams: Callable[[str], Iterator[str]], name: str) -> Block:
+        def block(grams: Callable[[str], Iterable[str]], name: str) -> Block:
             return Block(grams, _unpacked(arrays[name]), arrays[f"{name}_idf"])
 
         return cls(block(word_grams, "words"), block(letter_grams, "letters"))
