@@ -20,6 +20,7 @@ from bot.nlu.kernel import Floats
 from bot.nlu.language import Detector
 from bot.nlu.lexical import Lexicon, Match
 from bot.nlu.products import Products
+from bot.nlu.ranking import top
 from bot.nlu.split import Judged, split
 from bot.nlu.statistical import Model, Scores
 from bot.nlu.text import Piece, read
@@ -94,9 +95,9 @@ class CascadeClassifier:
         kinds = tuple(map(Kind.of, trained.model.labels))
         self._topics = tuple(dict.fromkeys(kind.topic for kind in kinds))
         topics = catalogue.topics
-        # matrices that sum the probabilities of kinds to those of categories and of topics
-        self._to_category = np.array([[k.category is c for c in _CATEGORIES] for k in kinds], dtype=np.float32)
-        self._to_topic = np.array([[k.topic == t for t in self._topics] for k in kinds], dtype=np.float32)
+        self._category_of = np.array([_CATEGORIES.index(kind.category) for kind in kinds])
+        number = {topic: row for row, topic in enumerate(self._topics)}
+        self._topic_of = np.array([number[kind.topic] for kind in kinds])
         self._topic_category = {topic: topics[topic].category for topic in self._topics}
         self._is_faq = np.array([topics[topic].is_faq for topic in self._topics])
         self._is_vague = np.array([topics[topic].vague for topic in self._topics])
@@ -134,35 +135,42 @@ class CascadeClassifier:
             return []
         texts = [piece.text for piece in pieces]
         scores = self._model.predict(texts, self._encoder.encode(texts))
-        return [self._matter(piece, scores, row, self._lexicon.find(piece.text)) for row, piece in enumerate(pieces)]
+        matches = [self._lexicon.find(text) for text in texts]
+        kinds = np.stack([self._believed(*each) for each in zip(scores.probabilities, matches, strict=True)])
+        categories = _summed(kinds, self._category_of, len(_CATEGORIES))
+        topics = _summed(kinds, self._topic_of, len(self._topics))
+        ranked, likely = top(categories, len(_CATEGORIES)), top(topics, _TOPICS)
+        vague = topics @ self._is_vague
+        return [
+            Matter(
+                start=piece.start,
+                end=piece.end,
+                text=piece.text,
+                categories=tuple((_CATEGORIES[i], float(categories[row, i])) for i in ranked[row]),
+                topics=tuple(
+                    Candidate(self._topics[i], self._topic_category[self._topics[i]], float(topics[row, i]))
+                    for i in likely[row]
+                ),
+                faq=self._faq(topics[row]),
+                vague=float(vague[row]),
+                source="statistical" if match is None else "exact" if match.similarity == 1 else "fuzzy",
+                nearest=self._nearest(scores, row, match),
+                products=self._products.find(piece.text),
+            )
+            for row, (piece, match) in enumerate(zip(pieces, matches, strict=True))
+        ]
 
-    def _matter(self, piece: Piece, scores: Scores, row: int, match: Match | None) -> Matter:
-        kinds = scores.probabilities[row]
-        source = "statistical"
-        if match:
-            source, belief = ("exact", _EXACT) if match.similarity == 1 else ("fuzzy", _FUZZY)
-            example = self._examples[match.row]
-            repeated = np.zeros_like(kinds)
-            repeated[self._kind_row[Kind(example.topic, example.category).label]] = 1
-            kinds = belief * repeated + (1 - belief) * kinds
-        categories, topics = kinds @ self._to_category, kinds @ self._to_topic
-        return Matter(
-            start=piece.start,
-            end=piece.end,
-            text=piece.text,
-            categories=tuple((_CATEGORIES[i], float(categories[i])) for i in _ranked(categories)),
-            topics=tuple(
-                Candidate(self._topics[i], self._topic_category[self._topics[i]], float(topics[i]))
-                for i in _ranked(topics)[:_TOPICS]
-            ),
-            faq=self._faq(topics),
-            vague=float(topics @ self._is_vague),
-            source=source,
-            nearest=self._nearest(scores, row, match),
-            products=self._products.find(piece.text),
-        )
+    def _believed(self, kinds: Floats, match: Match | None) -> Floats:
+        """The probabilities of the kinds when ``match`` is believed too."""
+        if match is None:
+            return kinds
+        belief = _EXACT if match.similarity == 1 else _FUZZY
+        example = self._examples[match.row]
+        repeated = np.zeros_like(kinds)
+        repeated[self._kind_row[Kind(example.topic, example.category).label]] = 1
+        return belief * repeated + (1 - belief) * kinds
 
-    def _faq(self, topics: Floats) -> tuple[str, float] | None:
+    def _faq(self, topics: NDArray[np.float64]) -> tuple[str, float] | None:
         if not self._is_faq.any():
             return None
         best = int(np.argmax(np.where(self._is_faq, topics, -1)))
@@ -181,8 +189,9 @@ class CascadeClassifier:
         )
 
 
-def _ranked(values: Floats) -> list[int]:
-    return [int(i) for i in np.argsort(-values, kind="stable")]
+def _summed(kinds: Floats, of: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Probabilities of kinds (n, k) summed to those of the ``count`` things that the kinds are ``of`` (k,), shape (n, count)."""
+    return np.stack([np.bincount(of, row, minlength=count) for row in kinds])
 
 
 def _together(group: Sequence[int], pieces: Sequence[Piece], judged: Sequence[Matter]) -> Matter | Piece:

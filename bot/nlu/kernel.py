@@ -55,19 +55,27 @@ class Memory:
 
     def compare(self, texts: Sequence[str], vectors: Vectors) -> tuple[Floats, Floats]:
         """Kernel and plain similarity (0 to 1) of each text to each example, both (texts, n)."""
-        spelling = np.stack([self._spelling(self.tfidf.row(text)) for text in texts])
-        meaning = (unit(vectors) @ self.axes @ self.vectors.T).astype(np.float32, copy=False)
+        spelling = np.empty((len(texts), len(self)), dtype=np.float32)
+        for row, text in zip(spelling, texts, strict=True):
+            row[:] = self._spelling(self.tfidf.row(text))
         if not self.vectors.shape[1]:
             return _kernel(spelling, None), spelling
-        return _kernel(spelling, meaning), np.clip(_SPELLING * spelling + (1 - _SPELLING) * meaning, 0, 1)
+        meaning = (unit(vectors) @ self.axes @ self.vectors.T).astype(np.float32, copy=False)
+        kernel = _kernel(spelling, meaning)
+        spelling *= _SPELLING
+        meaning *= 1 - _SPELLING
+        meaning += spelling
+        return kernel, np.clip(meaning, 0, 1, out=meaning)
 
     def _spelling(self, row: Sparse) -> Floats:
         """Cosine between a sparse row and every example."""
         columns, values = row
-        first, counts = self.starts[columns], self.starts[columns + 1] - self.starts[columns]
-        where = np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
-        weights = self.values[where] * np.repeat(values, counts)
-        return np.bincount(self.rows[where], weights, minlength=len(self)).astype(np.float32)
+        first, last = self.starts[columns], self.starts[columns + 1]
+        spans = [slice(start, end) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
+        weights = np.concatenate([self.values[:0], *(self.values[span] for span in spans)])
+        weights *= np.repeat(values, last - first)
+        rows = np.concatenate([self.rows[:0], *(self.rows[span] for span in spans)])
+        return np.bincount(rows, weights, minlength=len(self)).astype(np.float32)
 
     def among(self, order: NDArray[np.int64]) -> Iterator[tuple[int, int, Floats]]:
         """The lower half of the kernel of the examples in ``order`` with themselves: start, end, rows (end - start, end)."""
@@ -109,4 +117,9 @@ def _axes(vectors: Vectors) -> Floats:
 def _kernel(spelling: Floats, meaning: Floats | None) -> Floats:
     if meaning is None:
         return np.exp(2 * (spelling - 1))
-    return _SPELLING * spelling + (1 - _SPELLING) * np.exp(_STEEPNESS * (meaning - 1))  # type: ignore[no-any-return]
+    kernel = meaning - 1  # in place from here on: these are the largest arrays that there are
+    kernel *= _STEEPNESS
+    np.exp(kernel, out=kernel)
+    kernel *= 1 - _SPELLING
+    kernel += _SPELLING * spelling
+    return kernel

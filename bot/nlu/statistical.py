@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bot.nlu.encoder import Vectors
 from bot.nlu.kernel import Floats, Memory, unit
+from bot.nlu.ranking import top
 
 _HELD_OUT = 5  # every fifth row is kept back to calibrate on
 _RIDGE = 0.05
@@ -29,12 +30,10 @@ _POWERS = (0.25, 0.5, 0.75, 1.0, 1.25)
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """For n texts and c labels: ``probabilities`` (n, c), calibrated; ``known`` (n,), greater the more the text resembles what was
-    trained, with mean 0 over unseen texts of the trained labels; ``nearest`` (n, k) rows of the training texts, best first, and
-    their ``similarity`` (n, k), 0 to 1."""
+    """For n texts and c labels: ``probabilities`` (n, c), calibrated; ``nearest`` (n, k) rows of the training texts, best first,
+    and their ``similarity`` (n, k), 0 to 1."""
 
     probabilities: Floats
-    known: Floats
     nearest: NDArray[np.int64]
     similarity: Floats
 
@@ -111,13 +110,22 @@ class Model:
     def predict(self, texts: Sequence[str], vectors: Vectors) -> Scores:
         """What each text is; ``vectors`` come from the encoder that the model was trained with."""
         kernel, similarity = self.memory.compare(texts, vectors)
-        scores = kernel @ self.weights + self.bias
-        nearest = _top(similarity, _SHOWN)
-        signs = _familiarity(scores, self.kinship), _nearness(kernel)
-        known = sum(
+        nearest = top(similarity, _SHOWN)
+        return Scores(
+            self.calibration(kernel @ self.weights + self.bias),
+            nearest,
+            np.take_along_axis(similarity, nearest, axis=1),
+        )
+
+    def known(self, texts: Sequence[str], vectors: Vectors) -> Floats:
+        """How much each text resembles what was trained, shape (n,): the more the greater, with mean 0 over unseen texts of the
+        trained labels. Apart from ``predict``, because no decision of the bot asks for it."""
+        kernel, _ = self.memory.compare(texts, vectors)
+        signs = _familiarity(kernel @ self.weights + self.bias, self.kinship), _nearness(kernel)
+        known: Floats = sum(
             w * (sign - mean) / spread for w, sign, (mean, spread) in zip(_SIGNS, signs, self.scale, strict=True)
         )
-        return Scores(self.calibration(scores), known, nearest, np.take_along_axis(similarity, nearest, axis=1))
+        return known
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that ``from_arrays`` needs, without pickled objects."""
@@ -194,15 +202,7 @@ def _familiarity(scores: Floats, kinship: Floats) -> Floats:
 
 def _nearness(kernel: Floats) -> Floats:
     """Mean likeness to the examples that are most alike."""
-    return np.take_along_axis(kernel, _top(kernel, _NEAREST), axis=1).mean(axis=1)  # type: ignore[no-any-return]
-
-
-def _top(values: Floats, count: int) -> NDArray[np.int64]:
-    """Columns of the ``count`` greatest values of each row, greatest first."""
-    count = min(count, values.shape[1])
-    found = np.sort(np.argpartition(-values, count - 1, axis=1)[:, :count], axis=1)
-    order = np.argsort(-np.take_along_axis(values, found, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(found, order, axis=1)
+    return np.take_along_axis(kernel, top(kernel, _NEAREST), axis=1).mean(axis=1)  # type: ignore[no-any-return]
 
 
 def _groups(target: NDArray[np.int64], groups: Sequence[str] | None, count: int) -> NDArray[np.int64]:

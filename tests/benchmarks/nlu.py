@@ -65,9 +65,10 @@ class Firstline:
         labels, known, confidence = [], [], []
         for start in range(0, len(texts), BATCH):
             batch = [read(text).text for text in texts[start : start + BATCH]]
-            scores = self._model.predict(batch, self._encoder.encode(batch))
+            vectors = self._encoder.encode(batch)
+            scores = self._model.predict(batch, vectors)
             labels.append(np.array(self._model.labels)[scores.probabilities.argmax(axis=1)])
-            known.append(scores.known)
+            known.append(self._model.known(batch, vectors))
             confidence.append(scores.probabilities.max(axis=1))
         return np.concatenate(labels), np.concatenate(known), np.concatenate(confidence)
 

@@ -33,7 +33,8 @@ def test_probabilities_sum_to_one_and_what_was_trained_is_known(width: int, grou
     assert (scores.probabilities >= 0).all()
     found = [model.labels[column] for column in scores.probabilities[: len(TEXTS)].argmax(axis=1)]
     assert found == LABELS
-    assert scores.known[: len(TEXTS)].min() > scores.known[len(TEXTS) :].max()
+    known = model.known(TEXTS + unknown, vectors(TEXTS + unknown, width))
+    assert known[: len(TEXTS)].min() > known[len(TEXTS) :].max()
 
 
 def test_the_examples_that_weighed_are_named_nearest_first() -> None:
@@ -48,16 +49,16 @@ def test_a_model_comes_back_from_its_arrays() -> None:
     model = Model.train(TEXTS, LABELS, vectors(TEXTS, 5), GROUPS)
     again = Model.from_arrays(model.arrays())
     ask = ["zeige Druck", "?"]
-    one, two = (m.predict(ask, vectors(ask, 5)) for m in (model, again))
-    np.testing.assert_array_equal(one.probabilities, two.probabilities)
-    np.testing.assert_array_equal(one.known, two.known)
+    one, two = ((m.predict(ask, vectors(ask, 5)), m.known(ask, vectors(ask, 5))) for m in (model, again))
+    np.testing.assert_array_equal(one[0].probabilities, two[0].probabilities)
+    np.testing.assert_array_equal(one[1], two[1])
 
 
 def test_few_rows_or_a_single_label_are_no_reason_to_fail() -> None:
     for count in (1, 2, 5, 6):
-        scores = Model.train(TEXTS[:count], LABELS[:count], vectors(TEXTS[:count], 2)).predict(["x"], vectors(["x"], 2))
-        assert np.isfinite(scores.probabilities).all()
-        assert np.isfinite(scores.known).all()
+        model = Model.train(TEXTS[:count], LABELS[:count], vectors(TEXTS[:count], 2))
+        assert np.isfinite(model.predict(["x"], vectors(["x"], 2)).probabilities).all()
+        assert np.isfinite(model.known(["x"], vectors(["x"], 2))).all()
 
 
 def test_sparse_and_dense_ways_to_the_kernel_agree() -> None:
@@ -68,6 +69,12 @@ def test_sparse_and_dense_ways_to_the_kernel_agree() -> None:
     compared, similarity = memory.compare(TEXTS, vectors(TEXTS, 4))
     np.testing.assert_allclose(np.tril(whole), np.tril(compared), atol=1e-5)
     np.testing.assert_allclose(np.diag(similarity), 1, atol=1e-5)
+
+
+def test_a_text_that_shares_nothing_with_the_examples_is_like_none_of_them() -> None:
+    _, similarity = Memory.of(TEXTS, vectors(TEXTS, 0)).compare(["日本", "zeige Liste"], vectors(["", ""], 0))
+    assert not similarity[0].any()
+    assert similarity[1].max() == pytest.approx(1, abs=1e-5)
 
 
 def test_calibration_finds_how_far_scores_can_be_trusted() -> None:
