@@ -82,9 +82,10 @@ class Products:
             for count in range(min(_LONGEST, len(words) - start), 0, -1)
         ]
         near = self._near([key for _, key in spans])
+        heads = [self._head(key) for key in keys]
         found: dict[str, None] = {}
         for start, key in spans:
-            name = key if key in self._ids else near.get(key) or self._head(words[start].key)
+            name = key if key in self._ids else near.get(key) or heads[start]
             if name and (name not in _EVERYDAY or _is_name(words, start)):
                 found.setdefault(self._ids[name])
         return tuple(found)
