@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 BASE = timedelta(seconds=5)
 CAP = timedelta(minutes=30)
 GIVE_UP_AFTER = timedelta(hours=24)
+WRONG_CLOCK = timedelta(minutes=10)
+"""By how much the clocks of two processes may differ at most, and more."""
 WITHIN = 600.0
 """Seconds that one file may take."""
 
@@ -103,6 +105,8 @@ class Fetcher:
             key = await self.files.put(filed.conversation_id, inspector.passing(chunks))
         finding = inspector.finding(filed.name, filed.told)
         async with self.store.transaction() as session:
+            # A turn that ends meanwhile finds the file there when it is told, or this finds the turn: never neither.
+            await session.conversations.get(filed.conversation_id, lock=True)
             stored = await session.attachments.settle(
                 filed,
                 STORED,
@@ -117,7 +121,7 @@ class Fetcher:
             filed = await session.attachments.get(filed.id) or filed  # it may have come to a ticket meanwhile
             if stored:
                 data = {"size": finding.size, "media_type": finding.media_type, "danger": finding.danger}
-                await self._event(session, filed, "file_stored", data)
+                await self._event(session, filed, "file_stored", data, await _told_with(session, filed))
         if stored:
             log.info("file_stored", attachment=filed.id, attempt=filed.attempts + 1, bytes=finding.size)
         else:
@@ -187,15 +191,25 @@ class Fetcher:
                     )
         log.warning(f"file_{state}", attachment=filed.id, error=error)
 
-    async def _event(self, session: Session, filed: Filed, kind: str, data: Mapping[str, object]) -> None:
+    async def _event(
+        self, session: Session, filed: Filed, kind: str, data: Mapping[str, object], ticket: int | None = None
+    ) -> None:
         await session.events.add(
             kind,
             actor="bot",
             now=self.clock(),
             conversation_id=filed.conversation_id,
-            ticket=filed.ticket,
+            ticket=ticket or filed.ticket,
             data={"attachment": filed.id, "file": filed.name, **data},
         )
+
+
+async def _told_with(session: Session, filed: Filed) -> int | None:
+    """The ticket in whose thread staff read the message that the file came with, even if the bot has answered it."""
+    if filed.ticket is not None or filed.inbox_id is None:
+        return filed.ticket
+    turn = await session.events.turn_of(filed.conversation_id, filed.inbox_id, filed.created_at - WRONG_CLOCK)
+    return None if turn is None else turn.ticket
 
 
 async def remove(store: Store, files: Files, filed: Filed) -> None:

@@ -140,6 +140,7 @@ class Teller:
                 alert = event.data.get("key") if event.kind == "staff_alert" else None
                 if alert in URGENT:
                     await self._said(pen, event, narrate.happened(event, voice))
+                await self._files_of(pen, event, voice)
             else:
                 await self._event(pen, view, event, events, voice)
             if event.kind == "staff_alert" and event.data.get("step") == SECOND_CHAT:
@@ -163,9 +164,7 @@ class Teller:
             case kind if kind in ABOUT_SENDING:
                 await self._sending(pen, event, voice)
             case "file_stored":
-                filed = await pen.session.attachments.get(int(event.data["attachment"]))
-                if filed is not None:
-                    await self._file(pen, filed, voice)
+                await self._files_of(pen, event, voice)
             case _:
                 await self._said(pen, event, narrate.happened(event, voice))
 
@@ -187,10 +186,7 @@ class Teller:
             text = "\n\n".join(filter(None, (text for _, text in texts)))
             if text:
                 await pen.say(text, f"event:{event.id}:{number}", correlation=correlation)
-        for inbox_id in event.data.get("messages", ()):
-            # A file is often there before its message is handled, and so before it is known that it belongs to a ticket.
-            for filed in await session.attachments.of_message(int(inbox_id)):
-                await self._file(pen, filed, voice)
+        await self._files_of(pen, event, voice)
 
     async def _by_staff(self, pen: Pen, event: Event, voice: Voice) -> None:
         """What somebody has written here is marked; what they have said elsewhere is shown."""
@@ -230,6 +226,21 @@ class Teller:
             if account is not None:
                 found.append(Person(account, member.person.name if member else account))
         return tuple(found)
+
+    async def _files_of(self, pen: Pen, event: Event, voice: Voice) -> None:
+        """What an event brings along: a file is often there before its message is handled, and so before anybody knows of which
+        ticket it is.
+        """
+        attachments = pen.session.attachments
+        match event.kind:
+            case "turn":
+                brought = [f for n in event.data.get("messages", ()) for f in await attachments.of_message(int(n))]
+            case "file_stored":
+                brought = [f for f in [await attachments.get(int(event.data["attachment"]))] if f is not None]
+            case _:
+                brought = []
+        for filed in brought:
+            await self._file(pen, filed, voice)
 
     async def _file(self, pen: Pen, filed: Filed, voice: Voice) -> None:
         """A file of the customer's, once; one that may do harm is only named."""

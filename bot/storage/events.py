@@ -130,6 +130,12 @@ class Events:
         rows = (await self._connection.execute(query.where(_t.c.kind.in_(kinds)) if kinds else query)).all()
         return tuple(_event(row) for row in reversed(rows))
 
+    async def turn_of(self, conversation_id: str, inbox_id: int, since: datetime) -> Event | None:
+        """The turn in which a message was handled, if it has been; it came after ``since``."""
+        query = select(_t).where(_t.c.conversation_id == conversation_id, _t.c.kind == "turn", _t.c.at >= since)
+        rows = await self._connection.execute(query)
+        return next((_event(row) for row in rows if inbox_id in row.data.get("messages", ())), None)
+
     async def opening(self, ticket: int) -> tuple[Event, ...]:
         """How the ticket came about: its opening, and the turn that led to it, if one did."""
         query = select(_t).where(_t.c.ticket == ticket, _t.c.kind == "ticket_opened").order_by(_t.c.id).limit(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +18,11 @@ from bot.model import Attachment, Author, ChatRef, Mark, Person, TicketState
 from bot.room.listen import Room
 from bot.room.places import Places
 from bot.room.roster import read_roster
+from bot.room.tell import Teller
 from bot.storage import tables
 from bot.storage.files import Folder
 from tests.conftest import TestDatabase
-from tests.fakes import START, FakeClock
+from tests.fakes import START, FakeClock, a_message
 from tests.integration.desk import until
 from tests.integration.room import ROOM, House, a_house
 
@@ -401,6 +403,52 @@ async def test_a_file_that_is_there_before_its_message_is_handled_is_shown_once(
         house.customers.files["ref1"] = b"\x89PNG\r\n\x1a\nx"
         await house.customer("Das steht da", attachments=(Attachment("fehler.png", "image/png", 4, "ref1"),))
         await until(lambda: any("Das steht da" in said for said in house.thread))
+        await until(lambda: any("[fehler.png]" in said for said in house.thread))
+        await house.settled()
+        assert sum("[fehler.png]" in said for said in house.thread) == 1
+
+
+async def test_a_file_that_is_there_only_after_the_bot_has_answered_is_shown_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    there, fetch = asyncio.Event(), house.customers.fetch
+    house.customers.files["ref1"] = b"\x89PNG\r\n\x1a\nx"
+
+    async def slow(attachment: Attachment) -> AsyncGenerator[bytes, None]:
+        await there.wait()
+        async for piece in fetch(attachment):
+            yield piece
+
+    monkeypatch.setattr(house.customers, "fetch", slow)
+    screenshot = Attachment("fehler.png", "image/png", 4, "ref1")
+    await house.app.receiver(a_message("Guten Morgen", attachments=(screenshot,)))
+    await until(lambda: any("Guten Morgen" in said and "geantwortet" in said for said in house.thread))
+    there.set()
+    await until(lambda: any("[fehler.png]" in said for said in house.thread))
+    await house.settled()
+    assert sum("[fehler.png]" in said for said in house.thread) == 1
+
+
+async def test_a_file_that_came_before_staff_heard_of_the_ticket_is_in_its_thread(
+    database: TestDatabase, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_house(database, tmp_path, catalogue) as house:
+        telling, tell = asyncio.Event(), Teller.__call__
+
+        async def slow(self: Teller, conversation_id: str) -> timedelta | None:
+            await telling.wait()
+            return await tell(self, conversation_id)
+
+        monkeypatch.setattr(Teller, "__call__", slow)
+        house.customers.files["ref1"] = b"\x89PNG\r\n\x1a\nx"
+        await house.app.receiver(a_message("Der Drucker ist kaputt"))
+        await until(lambda: any("HD-000001" in text for text in house.customers.texts))
+        screenshot = Attachment("fehler.png", "image/png", 4, "ref1")
+        await house.app.receiver(a_message("Guten Morgen", attachments=(screenshot,)))
+        await until(lambda: len(house.customers.texts) == 2)
+        telling.set()
+        await until(lambda: "t1" in house.staff.threads)
         await until(lambda: any("[fehler.png]" in said for said in house.thread))
         await house.settled()
         assert sum("[fehler.png]" in said for said in house.thread) == 1
