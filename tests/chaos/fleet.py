@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,19 @@ from tests.ports import free_port
 RESTART_AFTER = 1.0
 """Seconds."""
 FIRSTLINE = Path(sys.executable).with_name("firstline")
+HURRIED = (sys.executable, "-m", "tests.chaos.hurried")
+_TESTS = Path(__file__).resolve().parents[2]
+"""Where a process finds the modules of the tests, whatever its own folder is."""
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """``settings`` and nothing else of Firstline's, whatever the caller's own environment has."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FIRSTLINE_")}
-    return inherited | {f"FIRSTLINE_{name.upper()}": value for name, value in settings.items()}
+    return (
+        inherited
+        | {"PYTHONPATH": str(_TESTS)}
+        | {f"FIRSTLINE_{name.upper()}": value for name, value in settings.items()}
+    )
 
 
 async def firstline(*arguments: str, settings: Mapping[str, str], folder: Path) -> str:
@@ -44,12 +51,14 @@ async def firstline(*arguments: str, settings: Mapping[str, str], folder: Path) 
 class Bot:
     """One process after the other, all with the same settings. Each writes a log of its own, ``folder/name-1.log`` and so on.
 
-    ``fell`` has what those said at last that ended without having been asked to, as one does that starts without a database.
+    ``program`` is what is run, with its first arguments. ``fell`` has what those said at last that ended without having been asked
+    to, as one does that starts without a database.
     """
 
     name: str
     settings: Mapping[str, str]
     folder: Path
+    program: Sequence[str] = (str(FIRSTLINE),)
     port: int = field(default_factory=free_port)
     fell: list[str] = field(default_factory=list)
     still: bool = False
@@ -63,7 +72,7 @@ class Bot:
         self._lives += 1
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                FIRSTLINE,
+                *self.program,
                 "run",
                 env=environment({**self.settings, "web_port": str(self.port)}),
                 cwd=self.folder,

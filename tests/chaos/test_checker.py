@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.checker import IN_FLIGHT, TICKET, Findings, Said, Trouble, check
+from tests.chaos.checker import IN_FLIGHT, TICKET, Findings, Said, Trouble, check, copies
 from tests.loopback.journal import Arrival
 
 TOKENS = re.compile(r"k\d\d")
@@ -28,7 +28,14 @@ def found(*arrivals: Arrival, said: tuple[Said, ...] = SAID, troubles: tuple[Tro
 def test_a_log_without_fault_has_no_violation() -> None:
     findings = found(*GOOD)
     assert findings.violations == []
-    assert findings.counts == {"messages": 5, "sends": 5, "arrived": 5, "in doubt": 0, "copies": 0}
+    assert findings.counts == {
+        "messages": 5,
+        "sends": 5,
+        "arrived": 5,
+        "in doubt": 0,
+        "copies": 0,
+        "read by staff instead": 0,
+    }
 
 
 @pytest.mark.parametrize("missing", range(5))
@@ -112,3 +119,25 @@ def test_what_people_were_shown_is_left_to_them_only_if_there_was_a_reason() -> 
     findings = check(SAID, (*without, unanswered), (), TOKENS, shown)
     assert (findings.lost, findings.left_to_people) == ([], ["k02 in chat a has no reply"])
     assert check(SAID, (*without, unanswered), (), TOKENS).lost == ["k02 in chat a has no reply"]
+
+
+def test_replies_of_staff_have_an_order_of_their_own() -> None:
+    staff = (Said("a", "k08", by="staff"), Said("a", "k09", by="staff"))
+    fine = (replace(GOOD[0], at=6, text="k08"), replace(GOOD[0], at=7, text="k09"))
+    assert found(*GOOD, *fine, said=(*SAID, *staff)).violations == []
+    swapped = (fine[0], replace(fine[1], at=0.5))
+    assert found(*GOOD, *swapped, said=(*SAID, *staff)).disordered == [
+        "in chat a the reply k09 came before that which is k08"
+    ]
+
+
+def test_what_a_person_has_read_needs_no_reply_but_what_nobody_has_read_does() -> None:
+    findings = check(SAID, GOOD[:3], (), TOKENS, with_people={("a", "k02")})
+    assert findings.lost == ["ticket in chat b has no reply"]
+    assert findings.counts["read by staff instead"] == 1
+
+
+def test_the_same_words_in_two_threads_are_no_copy_and_the_same_file_twice_is() -> None:
+    file = Arrival(6, "desk", "", thread="t1", file="log.txt")
+    assert copies([file, replace(file, thread="t2", at=7)], ()) == (0, [])
+    assert copies([file, replace(file, at=7)], ()) == (1, ["chat desk got a copy of 'log.txt' after 1.0 s"])

@@ -11,12 +11,13 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tests.chaos.checker import TICKET, Said
+from tests.chaos.taken import Sent
 from tests.integration.tools import folder
 from tests.loopback.journal import Arrival
 from tests.loopback.slack import TEAM, LoopbackSlack
@@ -31,6 +32,9 @@ _WORDS = (
 TOPICS = {f"k{number:02}": word for number, word in enumerate(_WORDS.split())}
 AGAIN = 0.2
 """How many of the messages are delivered a second time."""
+WITH_FILE = 0.3
+"""How many of the texts bring a file along, from the report on: then there is a ticket to which it belongs."""
+_CUSTOMER = re.compile(r"\bAda (\d+)\b")
 
 
 def write_intents(path: Path) -> None:
@@ -56,13 +60,14 @@ def write_intents(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The message number ``place`` of a person; ``at`` and ``again`` are seconds after the beginning."""
+    """The message number ``place`` of a person; ``at`` and ``again`` are seconds after the beginning. ``file`` is a name."""
 
     person: int
     place: int
     token: str
     at: float
     again: float | None
+    file: str = ""
 
     @property
     def kind(self) -> Literal["text", "press"]:
@@ -76,20 +81,40 @@ class Line:
     def action(self) -> str:
         return f"topic:{self.token}"
 
+    @property
+    def content(self) -> bytes:
+        return f"{self.file} {self.text}\n".encode() * 500
+
+
+def name_of(person: int) -> str:
+    return f"Ada {person}"
+
+
+def customers_in(text: str) -> set[int]:
+    """Whom a text names."""
+    return {int(number) for number in _CUSTOMER.findall(text)}
+
+
+def quoted_in(text: str) -> set[str]:
+    """The tokens of the messages that a text repeats, other than reports, as they were written or pressed."""
+    words = set(re.findall(r"\w+", text))
+    return {token for token, word in TOPICS.items() if word in words or f"topic:{token}" in text}
+
 
 def script(chance: random.Random, messages: int, per_chat: int, seconds: float) -> list[list[Line]]:
     """What each person says, in order: articles asked for by text and by button, and one report that must become a ticket."""
     persons = []
     for person in range(-(-messages // per_chat)):
         tokens = chance.sample(sorted(TOPICS), per_chat)
-        tokens[chance.randrange(0, per_chat, 2)] = TICKET
+        report = chance.randrange(0, per_chat, 2)
+        tokens[report] = TICKET
         moments = sorted(chance.uniform(0, seconds) for _ in tokens)
-        persons.append(
-            [
-                Line(person, place, token, at, at + chance.uniform(0, 10) if chance.random() < AGAIN else None)
-                for place, (token, at) in enumerate(zip(tokens, moments, strict=True))
-            ]
-        )
+        lines = []
+        for place, (token, at) in enumerate(zip(tokens, moments, strict=True)):
+            again = at + chance.uniform(0, 10) if chance.random() < AGAIN else None
+            brings = place >= report and place % 2 == 0 and chance.random() < WITH_FILE
+            lines.append(Line(person, place, token, at, again, f"log-{person}-{place}.txt" if brings else ""))
+        persons.append(lines)
     return persons
 
 
@@ -109,12 +134,17 @@ class Place(Protocol):
         """The messages of which the platform was told that they have arrived."""
 
     @property
+    def moments(self) -> Mapping[Line, float]:
+        """When each was said, by the clock of the arrivals."""
+
+    @property
     def arrivals(self) -> Sequence[Arrival]: ...
 
 
 @dataclass
 class Telegram:
     server: LoopbackTelegram
+    moments: dict[Line, float] = field(default_factory=dict)
     _updates: dict[Line, int] = field(default_factory=dict)
 
     def chat(self, person: int) -> str:
@@ -122,6 +152,7 @@ class Telegram:
 
     async def say(self, line: Line) -> None:
         """Telegram keeps the order of its updates itself."""
+        self.moments[line] = time.monotonic()
         self._updates[line] = await self._push(line)
 
     async def repeat(self, line: Line) -> None:
@@ -130,9 +161,15 @@ class Telegram:
     async def _push(self, line: Line) -> int:
         number = 1000 + line.person
         self.server.chats.add(number)
-        person = {"id": number, "is_bot": False, "first_name": f"Ada {line.person}"}
+        person = {"id": number, "is_bot": False, "first_name": name_of(line.person)}
         chat = {"id": number, "type": "private", "first_name": person["first_name"]}
         message = {"message_id": 10 + line.place, "date": int(time.time()), "chat": chat}
+        if line.file:
+            ref = f"file-{line.file}"
+            self.server.files[ref] = line.content
+            about = {"file_id": ref, "file_unique_id": ref, "file_name": line.file, "file_size": len(line.content)}
+            said = {"caption": line.text, "document": about | {"mime_type": "text/plain"}}
+            return await self.server.push(message={**message, "from": person, **said})
         if line.kind == "text":
             return await self.server.push(message={**message, "from": person, "text": line.text})
         query = f"{number}-{line.place}"
@@ -155,6 +192,7 @@ class Slack:
     """Over a socket, of which each process has one."""
 
     server: LoopbackSlack
+    moments: dict[Line, float] = field(default_factory=dict)
     _names: dict[Line, str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -163,6 +201,7 @@ class Slack:
 
     async def say(self, line: Line) -> None:
         """Slack promises no order, so people who want an answer in order wait until it has arrived."""
+        self.moments[line] = time.monotonic()
         name = self._names[line] = self._push(line)
         while name not in self.server.acknowledged:
             await asyncio.sleep(0.1)
@@ -173,7 +212,7 @@ class Slack:
     def _push(self, line: Line) -> str:
         user, channel, ts = f"U{1000 + line.person}", self.chat(line.person), f"1700000000.{100 + line.place:06}"
         self.server.channels.add(channel)
-        self.server.people[user] = f"Ada {line.person}"
+        self.server.people[user] = name_of(line.person)
         delivery = next(self._numbers)
         if line.kind == "press":
             button = {"type": "button", "action_id": f"0:{line.action}", "value": line.action, "action_ts": ts}
@@ -189,10 +228,18 @@ class Slack:
             }
             return self.server.push(press, kind="interactive")
         message = {"type": "message", "channel": channel, "channel_type": "im", "user": user, "team": TEAM}
-        event = {**message, "text": line.text, "ts": ts}
+        event = {**message, "text": line.text, "ts": ts, **(self._shared(line) if line.file else {})}
         return self.server.push(
             {"type": "event_callback", "event_id": f"Ev-storm-{delivery}", "team_id": TEAM, "event": event}
         )
+
+    def _shared(self, line: Line) -> dict[str, Any]:
+        ref = f"F{line.person}X{line.place}"
+        about = {"id": ref, "name": line.file, "mimetype": "text/plain", "size": len(line.content), "mode": "hosted"}
+        address = f"{self.server.url}/files-pri/{ref}"
+        self.server.files[ref] = about | {"url_private": address, "url_private_download": address}
+        self.server.contents[ref] = line.content
+        return {"subtype": "file_share", "files": [about]}
 
     def accepted(self) -> Set[Line]:
         acknowledged = set(self.server.acknowledged)
@@ -228,10 +275,24 @@ async def _at(moment: float) -> None:
 
 
 def said(places: Sequence[Place], persons: Sequence[Sequence[Line]]) -> list[Said]:
-    accepted = set[Line]().union(*(place.accepted() for place in places))
+    accepted = _accepted(places)
     return [
-        Said(place.chat(line.person), line.token, line in accepted)
+        Said(place.chat(line.person), line.token, line in accepted, at=place.moments.get(line, 0.0))
         for lines in persons
         for line in lines
         for place in [speaks_in(places, line.person)]
     ]
+
+
+def files(places: Sequence[Place], persons: Sequence[Sequence[Line]]) -> list[Sent]:
+    accepted = _accepted(places)
+    return [
+        Sent(speaks_in(places, line.person).chat(line.person), line.file, line.content)
+        for lines in persons
+        for line in lines
+        if line.file and line in accepted
+    ]
+
+
+def _accepted(places: Sequence[Place]) -> Set[Line]:
+    return set[Line]().union(*(place.accepted() for place in places))

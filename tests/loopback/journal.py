@@ -15,7 +15,8 @@ from tests.loopback.faults import Fault
 class Arrival:
     """One call that was to show ``text`` in ``chat``, ``at`` seconds of the monotonic clock.
 
-    ``stored``: people see it now. ``told``: the sender got an answer that says whether they do.
+    ``stored``: people see it now. ``told``: the sender got an answer that says whether they do. ``thread`` is the one in the chat
+    in which it stands, if any; ``file`` the name of the file that it is, whose ``content`` people can open.
     """
 
     at: float
@@ -23,13 +24,27 @@ class Arrival:
     text: str
     stored: bool = True
     told: bool = True
+    thread: str = ""
+    file: str = ""
+    content: bytes = field(default=b"", repr=False)
 
 
 @dataclass
 class Journal:
     arrivals: list[Arrival] = field(default_factory=list)
 
-    def note(self, chat: object, text: object, fault: Fault, *, stored: bool) -> None:
+    def note(
+        self,
+        chat: object,
+        text: object,
+        fault: Fault,
+        *,
+        stored: bool,
+        thread: object = "",
+        file: str = "",
+        content: bytes = b"",
+    ) -> None:
         """``fault`` is what the call met."""
         told = not (fault.drop or fault.hang or fault.cut or fault.html)
-        self.arrivals.append(Arrival(time.monotonic(), str(chat), str(text), stored, told))
+        moment = time.monotonic()
+        self.arrivals.append(Arrival(moment, str(chat), str(text), stored, told, str(thread or ""), file, content))

@@ -240,7 +240,14 @@ class LoopbackSlack:
 
     def _note(self, method: str, params: Mapping[str, Any], fault: Fault, *, stored: bool) -> None:
         if method == "chat.postMessage":
-            self.journal.note(params.get("channel"), params.get("text"), fault, stored=stored)
+            thread = params.get("thread_ts")
+            self.journal.note(params.get("channel"), params.get("text"), fault, stored=stored, thread=thread)
+        elif method == "files.completeUploadExternal" and stored:
+            for shared in self.shared[-len(params["files"]) :]:
+                thread, name, content = shared["thread_ts"], shared["name"], shared["content"]
+                self.journal.note(
+                    shared["channel"], shared["comment"], fault, stored=True, thread=thread, file=name, content=content
+                )
 
     def _do(self, method: str, params: dict[str, Any], token: str) -> dict[str, Any]:
         if method not in METHODS:

@@ -5,6 +5,7 @@ It must not know the bot.
 
 from __future__ import annotations
 
+import asyncio
 import html
 import itertools
 import re
@@ -31,6 +32,18 @@ class Human:
         ts = self.server.ts()
         self._push(self._message(text, ts, topic) | more)
         return ts
+
+    async def writes_and_waits(self, text: str, topic: str | None = None) -> str:
+        """As ``writes``, until it has arrived: Slack promises no order of what is on its way at the same time."""
+        ts = self.server.ts()
+        name = self._push(self._message(text, ts, topic))
+        while name not in self.server.acknowledged:
+            await asyncio.sleep(0.1)
+        return ts
+
+    async def is_heard_again(self, ts: str) -> None:
+        """Slack delivers once more what was written, as another event."""
+        self._push(self.server.written[self.chat, ts])
 
     async def sends(self, name: str, content: bytes, caption: str = "", topic: str | None = None) -> str:
         """A file that is shared with the bot."""
@@ -140,9 +153,10 @@ class Human:
         event = {"type": "message", "subtype": subtype, "channel": self.chat, "channel_type": kind, "hidden": True}
         return event | {"ts": self.server.ts(), **more}
 
-    def _push(self, event: dict[str, Any]) -> None:
+    def _push(self, event: dict[str, Any]) -> str:
         name = f"EvH{next(_keys)}"
-        self.server.push({"type": "event_callback", "event_id": name, "team_id": TEAM, "event": event}, name=name)
+        payload = {"type": "event_callback", "event_id": name, "team_id": TEAM, "event": event}
+        return self.server.push(payload, name=name)
 
 
 def reading(server: LoopbackSlack, chat: str, topic: str | None = None) -> list[str]:

@@ -164,8 +164,14 @@ class LoopbackTelegram:
         return web.json_response({"ok": True, "result": result})
 
     def _note(self, method: str, params: Mapping[str, Any], fault: Fault, *, stored: bool) -> None:
+        chat, thread = params.get("chat_id"), params.get("message_thread_id")
         if method == "sendMessage":
-            self.journal.note(params.get("chat_id"), params.get("text"), fault, stored=stored)
+            self.journal.note(chat, params.get("text"), fault, stored=stored, thread=thread)
+        elif isinstance(upload := params.get("photo", params.get("document")), web.FileField):
+            upload.file.seek(0)
+            name, content = upload.filename, upload.file.read()
+            caption = params.get("caption", "")
+            self.journal.note(chat, caption, fault, stored=stored, thread=thread, file=name, content=content)
 
     @contextmanager
     def _counted(self, request: web.Request) -> Iterator[None]:

@@ -32,6 +32,10 @@ class Human:
         await self.server.push(message=self._message(number, topic, text=text, **more))
         return number
 
+    async def is_heard_again(self, number: int) -> None:
+        """Telegram delivers once more what was written, as another update."""
+        await self.server.push(message=self.server.written[self.chat, number])
+
     async def sends(self, name: str, content: bytes, caption: str = "", topic: int | None = None, **more: Any) -> int:
         """A file, as a document."""
         number, ref = self.server.number(), f"file{next(_keys)}"

@@ -38,6 +38,13 @@ MUTATIONS = (
         "tests/chaos/test_storm.py::test_a_storm_over_one_process_loses_nothing_and_does_nothing_twice",
     ),
     Mutation(
+        "the bot's silence, seen from outside",
+        "bot/dialogue/decide.py",
+        "if conversation.mode is Mode.HUMAN:",
+        "if conversation.mode is Mode.WAITING:",
+        "tests/chaos/test_storm.py::test_a_storm_over_one_process_loses_nothing_and_does_nothing_twice",
+    ),
+    Mutation(
         "acknowledged only when stored",
         "bot/desk/receive.py",
         "accepted = await asyncio.shield(asyncio.create_task(self._stored(message)))",
