@@ -16,7 +16,7 @@ from typing import Protocol
 
 from tests.chaos.checker import Said
 from tests.chaos.taken import TakeOver
-from tests.chaos.traffic import AGAIN, Place, customers_in
+from tests.chaos.traffic import AGAIN, Line, Place, customers_in
 from tests.loopback.journal import Arrival
 from tests.loopback.slack import LoopbackSlack
 from tests.loopback.slack_people import Human as OfSlack
@@ -104,15 +104,27 @@ class Channel:
 
 @dataclass
 class Shift:
-    """What staff do about the ticket of one customer, number ``person``, who is at ``place``."""
+    """What staff do about the ticket of one customer, who is at ``place``, and what that customer says to it.
+
+    ``meanwhile`` are the customer's words to the person who has taken over, ``afterwards`` those to the bot again.
+    """
 
     room: StaffChat
     place: Place
-    person: int
+    meanwhile: Sequence[Line]
+    afterwards: Line
     chance: random.Random
     said: list[Said] = field(default_factory=list)
     released: float | None = None
     returned: float | None = None
+
+    @property
+    def person(self) -> int:
+        return self.afterwards.person
+
+    @property
+    def lines(self) -> list[Line]:
+        return [*self.meanwhile, self.afterwards]
 
     @property
     def taken(self) -> TakeOver:
@@ -134,9 +146,10 @@ class Shift:
         await asyncio.sleep(chance.uniform(0, 2))
         await self._write(OWNER, "!take", thread)
         await self._customer_reads(TAKEN)
-        for turn in range(2):
+        for turn, words in enumerate(self.meanwhile):
             self.said.append(Said(self.place.chat(number), f"s{number}-{turn}", by="staff"))
             await self._write(OWNER, f"Auskunft s{number}-{turn}, bitte prüfen", thread)
+            await self.place.say(words)
             await asyncio.sleep(chance.uniform(0, 1))
             await self._write(OWNER, f"// nur für uns: n{number}-{turn}", thread)
             await self._write(COLLEAGUE, f"Das hatten wir schon einmal, siehe n{number}-{turn + 5}", thread)
@@ -147,6 +160,7 @@ class Shift:
         await self._write(OWNER, "!handback", thread)
         back = await self._seen(self.room, self.room.chat, lambda told: told.thread == thread and RETURNED in told.text)
         self.returned = back.at
+        await self.place.say(self.afterwards)
 
     async def _write(self, who: str, text: str, thread: str) -> None:
         await self.room.write(who, text, thread, again=self.chance.random() < AGAIN)

@@ -36,17 +36,21 @@ class Scene:
     @property
     def all_accepted(self) -> bool:
         """Whether the platforms have been told of every customer's message that it has arrived."""
-        return all(message.accepted for message in traffic.said(self.places, self.persons))
+        return all(message.accepted for message in traffic.said(self.places, self.lines))
+
+    @property
+    def lines(self) -> list[Sequence[Line]]:
+        return [*self.persons, *(shift.lines for shift in self.shifts)]
 
     def findings(self, troubles: Collection[Trouble] = (), unsure: Sequence[Mapping[str, str]] = ()) -> Findings:
         """``unsure`` are the rows of ``firstline dead list`` that may not have arrived."""
         arrivals, room = self.arrivals, self.room.chat
         customers = [arrival for arrival in arrivals if arrival.chat != room]
-        said = [*traffic.said(self.places, self.persons), *(reply for shift in self.shifts for reply in shift.said)]
+        said = [*traffic.said(self.places, self.lines), *(reply for shift in self.shifts for reply in shift.said)]
         desk = Desk(
             arrivals=[arrival for arrival in arrivals if arrival.chat == room],
             taken=[shift.taken for shift in self.shifts],
-            files=traffic.files(self.places, self.persons),
+            files=traffic.files(self.places, self.lines),
             whose=self._whose,
             words=traffic.quoted_in,
             notice=people.TAKEN,
@@ -75,4 +79,9 @@ def shifts(
     """Of some customers, drawn by chance, staff take the word."""
     numbers = range(len(persons))
     drawn = sorted(chance.sample(numbers, max(1, round(people.TAKEN_OVER * len(numbers)))))
-    return [Shift(room, speaks_in(places, n), n, random.Random(chance.random())) for n in drawn]
+    found = []
+    for number in drawn:
+        *meanwhile, afterwards = traffic.more(persons[number], 3)
+        place, own = speaks_in(places, number), random.Random(chance.random())
+        found.append(Shift(room, place, meanwhile, afterwards, own))
+    return found

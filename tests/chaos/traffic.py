@@ -86,6 +86,17 @@ class Line:
         return f"{self.file} {self.text}\n".encode() * 500
 
 
+def more(lines: Sequence[Line], count: int) -> list[Line]:
+    """What the person of these ``lines`` may say besides, whenever there is a reason to; the first brings a file."""
+    spoken = {line.token for line in lines}
+    tokens = [token for token in TOPICS if token not in spoken][:count]
+    person, next_ = lines[0].person, len(lines) + len(lines) % 2
+    names = [f"log-{person}-{next_}.txt", *[""] * (count - 1)]
+    return [
+        Line(person, next_ + n, token, 0, None, name) for n, (token, name) in enumerate(zip(tokens, names, strict=True))
+    ]
+
+
 def name_of(person: int) -> str:
     return f"Ada {person}"
 
@@ -275,13 +286,16 @@ async def _at(moment: float) -> None:
 
 
 def said(places: Sequence[Place], persons: Sequence[Sequence[Line]]) -> list[Said]:
+    """Of each person what they have said so far, in that order."""
     accepted = _accepted(places)
-    return [
-        Said(place.chat(line.person), line.token, line in accepted, at=place.moments.get(line, 0.0))
+    uttered = [
+        Said(place.chat(line.person), line.token, line in accepted, at=place.moments[line])
         for lines in persons
         for line in lines
         for place in [speaks_in(places, line.person)]
+        if line in place.moments
     ]
+    return sorted(uttered, key=lambda message: message.at)
 
 
 def files(places: Sequence[Place], persons: Sequence[Sequence[Line]]) -> list[Sent]:

@@ -39,9 +39,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the bot's silence, seen from outside",
-        "bot/dialogue/decide.py",
-        "if conversation.mode is Mode.HUMAN:",
-        "if conversation.mode is Mode.WAITING:",
+        "bot/desk/talking.py",
+        "replace(case.conversation, mode=Mode.HUMAN, owner=staff.id, pending=None, ticket=case.ticket.number)",
+        "replace(case.conversation, mode=Mode.BOT, owner=staff.id, pending=None, ticket=case.ticket.number)",
         "tests/chaos/test_storm.py::test_a_storm_over_one_process_loses_nothing_and_does_nothing_twice",
     ),
     Mutation(
