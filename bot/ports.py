@@ -155,7 +155,7 @@ class Transaction(Protocol):
         """Call ``callback`` once the transaction has been committed; never if it is rolled back."""
         ...
 
-    async def driver_connection(self) -> Any:
+    def driver_connection(self) -> Any:
         """The database driver's own connection, for an engine whose wake-ups are part of the transaction."""
         ...
 

@@ -186,7 +186,7 @@ class Committed:
     def after_commit(self, callback: Callable[[], None]) -> None:
         callback()
 
-    async def driver_connection(self) -> None:
+    def driver_connection(self) -> None:
         return None
 
 

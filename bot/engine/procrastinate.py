@@ -97,7 +97,7 @@ class ProcrastinateEngine:
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
         """Part of the transaction: what is committed is woken, whoever dies right afterwards. Raises DatabaseError."""
-        connection = await transaction.driver_connection()
+        connection = transaction.driver_connection()
         with _translated():
             if delay > timedelta():
                 await self._put_off((kind, lane), delay, connection=connection)

@@ -18,6 +18,7 @@ from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
 from bot.storage.inbox import identity
+from bot.storage.prepared import Prepared
 
 _t, _inbox = tables.attachment, tables.inbox
 
@@ -75,8 +76,9 @@ class Filed:
         return File(self.key, self.name, self.found or self.told, self.size or 0)
 
 
-_FILE = update(_t).where(_t.c.conversation_id == bindparam("of_conversation"), _t.c.ticket.is_(None))
-_FILE_OF = _FILE.where(_t.c.person == bindparam("of_person"))
+_UNFILED = update(_t).where(_t.c.conversation_id == bindparam("of_conversation"), _t.c.ticket.is_(None))
+_FILE = Prepared(_UNFILED)
+_FILE_OF = Prepared(_UNFILED.where(_t.c.person == bindparam("of_person")))
 
 
 class Attachments:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import CursorResult, Dialect, Executable
+
+from bot.storage.prepared import Answer, Prepared
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Connection(Protocol):
-    """As much of SQLAlchemy's ``AsyncConnection`` as we use."""
+    """As much of SQLAlchemy's ``AsyncConnection`` as we use, and statements that are put together once."""
 
     @property
     def dialect(self) -> Dialect: ...
 
+    @overload
+    async def execute(self, statement: Prepared, parameters: Any = None) -> Answer: ...
+    @overload
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...

@@ -16,9 +16,10 @@ from bot.model import Person
 from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
+from bot.storage.prepared import Prepared
 
 _t = tables.consent
-_IN_FORCE = (
+_IN_FORCE = Prepared(
     select(_t.c.id)
     .where(_t.c.conversation_id == bindparam("of_conversation"), _t.c.given == 1, _t.c.withdrawn_at.is_(None))
     .limit(1)

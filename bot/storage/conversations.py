@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +14,7 @@ from bot.model import ChatRef, Conversation, Mode
 from bot.storage import tables
 from bot.storage.codec import dump_pending, load_pending, storable
 from bot.storage.connection import Connection
+from bot.storage.prepared import Prepared
 
 _t = tables.conversation
 
@@ -25,8 +24,7 @@ def upsert(dialect: str, table: Any) -> Any:
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
-# Statements of the way of every message are put together once: SQLAlchemy takes longer for it than the database for its answer.
-_TAKE = (
+_TAKE = Prepared(
     update(_t)
     .where(
         _t.c.adapter == bindparam("of_adapter"),
@@ -36,14 +34,13 @@ _TAKE = (
     .values(next_seq=_t.c.next_seq + 1)
     .returning(_t.c.id, _t.c.next_seq)
 )
-_GET = select(_t).where(_t.c.id == bindparam("one"))
-_GET_LOCKED = _GET.with_for_update()  # SQLite leaves it out: there the transaction itself is the lock
-_SAVE = update(_t).where(_t.c.id == bindparam("one"), _t.c.version == bindparam("at_version"))
-
-
-@cache
-def _new(dialect: str) -> Any:
-    return upsert(dialect, _t).on_conflict_do_nothing(index_elements=["adapter", "chat_id", "thread_id"])
+_ONE = select(_t).where(_t.c.id == bindparam("one"))
+_GET = Prepared(_ONE)
+_GET_LOCKED = Prepared(_ONE.with_for_update())  # SQLite leaves it out: there the transaction itself is the lock
+_SAVE = Prepared(update(_t).where(_t.c.id == bindparam("one"), _t.c.version == bindparam("at_version")))
+_NEW = Prepared(
+    lambda database: upsert(database, _t).on_conflict_do_nothing(index_elements=["adapter", "chat_id", "thread_id"])
+)
 
 
 class Conversations:
@@ -71,7 +68,7 @@ class Conversations:
                 "created_at": now,
                 "updated_at": now,
             }
-            await self._connection.execute(_new(self._connection.dialect.name), new)
+            await self._connection.execute(_NEW, new)
             row = (await self._connection.execute(_TAKE, found)).one()
         return row.id, row.next_seq
 
@@ -81,14 +78,14 @@ class Conversations:
         row = (await self._connection.execute(query, {"one": conversation_id})).one_or_none()
         if row is None:
             raise KeyError(conversation_id)
-        return conversation_of(row._mapping)
+        return conversation_of(row)
 
     async def find(self, chat: ChatRef) -> Conversation | None:
         query = select(_t).where(
             _t.c.adapter == chat.adapter, _t.c.chat_id == chat.chat_id, _t.c.thread_id == (chat.thread_id or "")
         )
         row = (await self._connection.execute(query)).one_or_none()
-        return None if row is None else conversation_of(row._mapping)
+        return None if row is None else conversation_of(row)
 
     async def save(self, conversation: Conversation, now: datetime) -> None:
         """Write the conversation if it is still at ``conversation.version``. Raises ConflictError if somebody was faster."""
@@ -114,20 +111,21 @@ class Conversations:
             raise ConflictError
 
 
-def conversation_of(row: Mapping[Any, Any]) -> Conversation:
+def conversation_of(row: Any) -> Conversation:
+    """``row`` has the columns of the table."""
     return Conversation(
-        id=row["id"],
-        chat=ChatRef(row["adapter"], row["chat_id"], row["thread_id"] or None),
-        mode=Mode(row["mode"]),
-        owner=row["owner"],
-        ticket=row["ticket"],
-        misses=row["misses"],
-        pending=load_pending(row["pending"]),
-        topic=row["topic"],
-        language=row["language"],
-        greeted=bool(row["greeted"]),
-        last_text=row["last_text"],
-        organisation=row["organisation"],
-        closed_until=row["closed_until"],
-        version=row["version"],
+        id=row.id,
+        chat=ChatRef(row.adapter, row.chat_id, row.thread_id or None),
+        mode=Mode(row.mode),
+        owner=row.owner,
+        ticket=row.ticket,
+        misses=row.misses,
+        pending=load_pending(row.pending),
+        topic=row.topic,
+        language=row.language,
+        greeted=bool(row.greeted),
+        last_text=row.last_text,
+        organisation=row.organisation,
+        closed_until=row.closed_until,
+        version=row.version,
     )

@@ -22,6 +22,7 @@ from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.conversations import upsert
 from bot.storage.organisations import Organisations
+from bot.storage.prepared import Prepared
 
 _organisation, _identity, _channel = tables.organisation, tables.identity, tables.channel
 _invitation, _code = tables.invitation, tables.code
@@ -31,7 +32,7 @@ _BOUND = (
     .where(_channel.c.adapter == bindparam("of_adapter"), _channel.c.chat_id.in_(bindparam("places", expanding=True)))
     .order_by(_channel.c.chat_id)
 )
-_KNOWN = (
+_KNOWN = Prepared(
     select(_identity.c.organisation_id, _identity.c.level)
     .where(_identity.c.adapter == bindparam("of_adapter"), _identity.c.user_id == bindparam("of_user"))
     .order_by(_identity.c.level, _identity.c.updated_at.desc(), _identity.c.organisation_id)

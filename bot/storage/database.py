@@ -44,13 +44,13 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
         """A transaction that may write: committed at the end, rolled back on an exception. Raises DatabaseError."""
-        async with _translated(), self._backend.writing() as connection:
+        async with _translated(self.dialect), self._backend.writing() as connection:
             yield connection
 
     @asynccontextmanager
     async def reading(self, *, aside: bool = False) -> AsyncIterator[Connection]:
         """A transaction that only reads. ``aside``: it may take long, and nobody has to wait for it. Raises DatabaseError."""
-        async with _translated(), self._backend.reading(aside=aside) as connection:
+        async with _translated(self.dialect), self._backend.reading(aside=aside) as connection:
             yield connection
 
     async def close(self) -> None:
@@ -58,11 +58,17 @@ class Database:
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def _translated(dialect: Dialect) -> AsyncIterator[None]:
     try:
         yield
     except DBAPIError as error:
-        said = str(error.orig).partition("\n")[0]  # what follows are details, which may hold a whole row
-        raise DatabaseError(f"The database refused: {type(error.orig).__name__}: {said}") from error
+        raise _refused(error.orig) from error
+    except dialect.loaded_dbapi.Error as error:  # what is prepared goes to the driver past SQLAlchemy
+        raise _refused(error) from error
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseError(f"The database cannot be used: {type(error).__name__}: {error}") from error
+
+
+def _refused(error: BaseException | None) -> DatabaseError:
+    said = str(error).partition("\n")[0]  # what follows are details, which may hold a whole row
+    return DatabaseError(f"The database refused: {type(error).__name__}: {said}")

@@ -14,9 +14,10 @@ from bot.model import ChatRef
 from bot.storage import tables
 from bot.storage.codec import dump_json, storable
 from bot.storage.connection import Connection
+from bot.storage.prepared import Prepared
 
 _t, _ticket, _thread = tables.event, tables.ticket, tables.thread
-_ADD = _t.insert()
+_ADD = Prepared(_t.insert().inline())
 
 ABOUT_SENDING = ("reply_sent", "send_failed", "send_uncertain", "unreachable")
 """What becomes of a send; the ticket that it belongs to is known by its correlation."""

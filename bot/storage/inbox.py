@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -19,24 +18,23 @@ from bot.storage import tables
 from bot.storage.codec import dump_message, load_message, storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import Conversations, upsert
+from bot.storage.prepared import Prepared
 
 _t = tables.inbox
 LONGEST_IDENTITY = 400
 
 
-_OPEN = (
+_OPEN = Prepared(
     select(_t)
     .where(_t.c.conversation_id == bindparam("of_conversation"), tables.one_of(_t.c.state, ("new",)))
     .order_by(_t.c.seq)
     .limit(50)
 )
-_CLOSE_ONE = update(_t).where(_t.c.id == bindparam("one"), _t.c.state == "new")
+_CLOSE_ONE = Prepared(update(_t).where(_t.c.id == bindparam("one"), _t.c.state == "new"))
 _CLOSE_SOME = update(_t).where(_t.c.id.in_(bindparam("some", expanding=True)), _t.c.state == "new")
-
-
-@cache
-def _accept(dialect: str) -> Any:
-    return upsert(dialect, _t).on_conflict_do_nothing(index_elements=["identity"]).returning(_t.c.id)
+_ACCEPT = Prepared(
+    lambda database: upsert(database, _t).on_conflict_do_nothing(index_elements=["identity"]).returning(_t.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ class Inbox:
             "attempts": 0,
             "received_at": now,
         }
-        stored = await self._connection.execute(_accept(self._connection.dialect.name), row)
+        stored = await self._connection.execute(_ACCEPT, row)
         return Accepted(conversation_id, correlation) if stored.one_or_none() else None
 
     async def open(self, conversation_id: str) -> tuple[Received, ...]:

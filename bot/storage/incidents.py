@@ -13,9 +13,10 @@ from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
+from bot.storage.prepared import Prepared
 
 _t, _affected = tables.incident, tables.affected
-_CURRENT = select(_t).where(_t.c.until.is_(None)).order_by(_t.c.id)
+_CURRENT = Prepared(select(_t).where(_t.c.until.is_(None)).order_by(_t.c.id))
 
 
 class Incidents:

@@ -18,9 +18,10 @@ from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
+from bot.storage.prepared import Prepared
 
 _organisation, _contract = tables.organisation, tables.contract
-_ONE = select(_organisation.c.id).limit(1)
+_ONE = Prepared(select(_organisation.c.id).limit(1))
 
 _ANY = "any"
 """The key of the response time that holds for every priority without one of its own."""

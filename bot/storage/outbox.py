@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, case, func, literal, select, update
@@ -19,6 +18,7 @@ from bot.storage import tables
 from bot.storage.codec import dump_chat, dump_json, load_chat, storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import conversation_of, upsert
+from bot.storage.prepared import Prepared
 
 _t, _lane, _conversation = tables.outbox, tables.lane, tables.conversation
 OPEN = ("pending", "sending")
@@ -87,10 +87,7 @@ _FORGET = {"payload": case((_t.c.secret == 1, literal({}, _t.c.payload.type)), e
 
 
 def _oldest() -> tuple[Select[Any], Select[Any]]:
-    """Its conversation, locked; and itself, with what the platform has said about its lane.
-
-    Put together once, as all that is on the way of every message: SQLAlchemy takes longer for it than the database for its answer.
-    """
+    """Its conversation, locked; and itself, with what the platform has said about its lane."""
     earlier = _t.alias("earlier")
     first = ~(
         select(earlier.c.id)
@@ -115,21 +112,24 @@ def _oldest() -> tuple[Select[Any], Select[Any]]:
     )
 
 
-_LOCK, _OLDEST = _oldest()
-_ADD = _t.insert()
-_GET = select(_t).where(_t.c.id == bindparam("one"))
-_MORE = select(_t.c.id).where(_t.c.lane == bindparam("of_lane"), tables.one_of(_t.c.state, OPEN)).limit(1)
-_SET = update(_t).where(_t.c.id == bindparam("one"))
-_CLOSE = _SET.values(_FORGET)
-_SETTLE = _SET.where(_t.c.state == "sending", _t.c.attempts == bindparam("attempt"))
-_FORGET_AND_SETTLE = _SETTLE.values(_FORGET)
-
-
-@cache
-def _hold(dialect: str) -> Any:
-    statement = upsert(dialect, _lane)
+def _hold(database: str) -> Any:
+    statement = upsert(database, _lane)
     new = {"not_before": statement.excluded.not_before}
     return statement.on_conflict_do_update(index_elements=["name"], set_=new)
+
+
+_ONE = update(_t).where(_t.c.id == bindparam("one"))
+_CLAIMED = _ONE.where(_t.c.state == "sending", _t.c.attempts == bindparam("attempt"))
+
+_LOCK, _OLDEST = (Prepared(each) for each in _oldest())
+_ADD = Prepared(_t.insert().inline())
+_GET = Prepared(select(_t).where(_t.c.id == bindparam("one")))
+_MORE = Prepared(select(_t.c.id).where(_t.c.lane == bindparam("of_lane"), tables.one_of(_t.c.state, OPEN)).limit(1))
+_SET = Prepared(_ONE)
+_CLOSE = Prepared(_ONE.values(_FORGET))
+_SETTLE = Prepared(_CLAIMED)
+_FORGET_AND_SETTLE = Prepared(_CLAIMED.values(_FORGET))
+_HOLD = Prepared(_hold)
 
 
 class Outbox:
@@ -175,7 +175,7 @@ class Outbox:
         row = (await self._connection.execute(_OLDEST, where)).one_or_none()
         if row is None or row.conversation_id != conversation.id:
             raise ConflictError
-        return Next(_letter(row), conversation_of(conversation._mapping), row.free)
+        return Next(_letter(row), conversation_of(conversation), row.free)
 
     async def more(self, lane: str) -> bool:
         """Whether anything is still to be sent in the lane."""
@@ -207,7 +207,7 @@ class Outbox:
 
     async def hold(self, lane: str, until: datetime) -> None:
         """Send nothing in this lane before ``until``, whatever becomes of the message that it was asked for."""
-        await self._connection.execute(_hold(self._connection.dialect.name), {"name": lane, "not_before": until})
+        await self._connection.execute(_HOLD, {"name": lane, "not_before": until})
 
     async def mark_sending(self, letter: Letter, *, uncertain: int) -> None:
         values = {"state": "sending", "attempts": letter.attempts + 1, "uncertain": uncertain}

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, QueuePool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from bot.errors import DatabaseError, SettingsError
+from bot.storage.prepared import Answer, Prepared
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that writes to the same file, unless the URL says otherwise (``?timeout=``)."""
@@ -158,13 +159,25 @@ class InPlace:
 
     def __init__(self, connection: Connection) -> None:
         self.sync = connection
+        self._driver = _driver_of(connection)
 
     @property
     def dialect(self) -> Dialect:
         return self.sync.dialect
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
-        return self.sync.execute(statement, parameters)
+    @overload
+    async def execute(self, statement: Prepared, parameters: Any = None) -> Answer: ...
+    @overload
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        return self._executed(statement, parameters)
+
+    def _executed(self, statement: Prepared | Executable, parameters: Any) -> Any:
+        if not isinstance(statement, Prepared):
+            return self.sync.execute(statement, parameters)
+        known = statement.on(self.sync.dialect, parameters or ())
+        cursor = self._driver.execute(known.text, known.bound(parameters or {}))
+        return known.answer(cursor.fetchall(), cursor.rowcount)
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         return self.sync.exec_driver_sql(statement, parameters)
@@ -183,8 +196,8 @@ class InPlace:
 class Aside(InPlace):
     """For what may take long, as whoever counts everything does: its statements leave the event loop's thread free."""
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
-        return await _whole(lambda: self.sync.execute(statement, parameters))
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        return await _whole(lambda: self._executed(statement, parameters))
 
 
 # --- one commit for several
@@ -306,18 +319,20 @@ class Writer:
             await _whole(connection.commit, self._disk)
         except BaseException:
             # SQLite leaves the transaction open, SQLAlchemy takes it for ended: whoever comes next would find it.
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.rollback()
+            _driver_of(connection).rollback()
             raise
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def _tell(connection: Connection, statement: str) -> None:
     """Past SQLAlchemy, which has nothing to add to it. Raises DatabaseError."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
     try:
-        driver.execute(statement)
+        _driver_of(connection).execute(statement)
     except sqlite3.Error as error:
         raise DatabaseError(f"The database refused: {type(error).__name__}: {error}") from error
 

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.attachments import Attachments
 from bot.storage.connection import Connection
@@ -27,6 +26,7 @@ from bot.storage.figures import Figures
 from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
+from bot.storage.postgresql import Line
 from bot.storage.staff import Staff
 from bot.storage.threads import Thread, Threads
 from bot.storage.tickets import Tickets
@@ -108,10 +108,10 @@ class Session:
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
 
-    async def driver_connection(self) -> Any:
+    def driver_connection(self) -> Any:
         """The connection of psycopg in which this transaction takes place."""
-        assert isinstance(self.connection, AsyncConnection)
-        return (await self.connection.get_raw_connection()).driver_connection
+        assert isinstance(self.connection, Line)
+        return self.connection.driver
 
     def committed(self) -> None:
         for callback in self._callbacks:

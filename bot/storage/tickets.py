@@ -16,25 +16,26 @@ from bot.storage import tables
 from bot.storage.attachments import Attachments
 from bot.storage.codec import dump_json, storable
 from bot.storage.connection import Connection
+from bot.storage.prepared import Prepared
 
 _t = tables.ticket
 _OWNED = (TicketState.TAKEN.value, TicketState.WAITING_FOR_CUSTOMER.value)
 _DONE = (TicketState.RESOLVED.value, TicketState.CLOSED.value)
 
 
-_OPEN = _t.insert().returning(_t)
-_GET = select(_t).where(_t.c.number == bindparam("one"))
+_OPEN = Prepared(_t.insert().returning(_t))
+_GET = Prepared(select(_t).where(_t.c.number == bindparam("one")))
 
 
 @cache
-def _newest_of(column: str, *, done: bool) -> tuple[Select[Any], Select[Any]]:
+def _newest_of(column: str, *, done: bool) -> tuple[Prepared, Select[Any]]:
     """The newest tickets of somebody that are open, and those with certain numbers, whatever their state; or only done ones."""
     theirs = select(_t).where(_t.c[column] == bindparam("whose"))
     if done:
         theirs = theirs.where(tables.one_of(_t.c.state, _DONE), _t.c.merged_into.is_(None))
     newest = theirs if done else theirs.where(~tables.one_of(_t.c.state, _DONE))
     numbered = theirs.where(_t.c.number.in_(bindparam("numbers", expanding=True)))
-    return newest.order_by(_t.c.number.desc()).limit(bindparam("most")), numbered
+    return Prepared(newest.order_by(_t.c.number.desc()).limit(bindparam("most"))), numbered
 
 
 @dataclass(frozen=True, slots=True)

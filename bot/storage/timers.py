@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select
@@ -13,17 +12,20 @@ from sqlalchemy import bindparam, delete, select
 from bot.storage import tables
 from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
+from bot.storage.prepared import Prepared
 
 _t = tables.timer
-_CANCEL = delete(_t).where(_t.c.key == bindparam("one"))
+_CANCEL = Prepared(delete(_t).where(_t.c.key == bindparam("one")))
 _CANCEL_ALL = delete(_t).where(_t.c.ticket == bindparam("of_ticket"), _t.c.kind.in_(bindparam("kinds", expanding=True)))
 
 
-@cache
-def _set(dialect: str) -> Any:
-    statement = upsert(dialect, _t)
+def _set(database: str) -> Any:
+    statement = upsert(database, _t)
     new = {column: statement.excluded[column] for column in ("kind", "conversation_id", "ticket", "due_at")}
     return statement.on_conflict_do_update(index_elements=["key"], set_=new)
+
+
+_SET = Prepared(_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Timers:
             "ticket": timer.ticket,
             "due_at": timer.due_at,
         }
-        await self._connection.execute(_set(self._connection.dialect.name), values)
+        await self._connection.execute(_SET, values)
 
     async def cancel(self, key: str) -> None:
         await self._connection.execute(_CANCEL, {"one": key})
