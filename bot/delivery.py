@@ -86,13 +86,12 @@ class Delivery:
             return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True), step, askable=askable)
         async with self.store.transaction() as session:
             now = self.clock()
-            settled = await session.outbox.settle(letter, state="sent", platform_id=platform_id, sent_at=now)
+            settled, more = await session.outbox.sent(letter, platform_id, now)
             if settled:
                 await self._arrived(session, letter, platform_id)
             pace = timedelta(seconds=adapter.limits.pace_after(letter.part))
             if pace:
                 await session.outbox.hold(letter.lane, now + pace)
-            more = await session.outbox.more(letter.lane)
         step.outcome = "sent"
         log_.info("sent" if settled else "sent_twice")
         return pace if more else None  # what is written from now on has a wake-up of its own

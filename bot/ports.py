@@ -5,7 +5,7 @@ It must not know any implementation.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -155,8 +155,11 @@ class Transaction(Protocol):
         """Call ``callback`` once the transaction has been committed; never if it is rolled back."""
         ...
 
-    def driver_connection(self) -> Any:
-        """The database driver's own connection, for an engine whose wake-ups are part of the transaction."""
+    async def tell(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        """Execute an SQL statement, one of few, in it: for an engine whose wake-ups are part of the transaction.
+
+        ``:name`` in it is one of ``parameters``.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from bot.model import (
     Attachment,
@@ -186,8 +187,8 @@ class Committed:
     def after_commit(self, callback: Callable[[], None]) -> None:
         callback()
 
-    def driver_connection(self) -> None:
-        return None
+    async def tell(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        raise AssertionError(f"{statement} needs a database")
 
 
 class FakeTables:

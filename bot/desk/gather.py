@@ -72,7 +72,17 @@ class Gathering:
         asked = pending is not None and pending.kind in ("identity", "code")
         said = f"{pending.data.get('said', '')}\n{text}" if pending is not None else text
         numbers = ticket_numbers(f"{pending.text if pending is not None else ''}\n{text}")
-        tickets = await _tickets(session, conversation, standing, message, numbers)
+        here, done_here, incidents, consented = await session.ask(
+            session.tickets.newest_in(conversation.id),
+            session.tickets.newest_done_in(conversation.id),
+            session.incidents.lasting(),
+            session.consents.in_force(conversation.id),
+        )
+        if numbers:
+            here = await session.tickets.of_conversation(conversation.id, numbers)
+        if named := (*numbers, *_pressed(message)):
+            done_here = await session.tickets.done_in(conversation.id, named)
+        tickets = await _tickets(session, here, standing, message, numbers)
         return Situation(
             standing=standing,
             choices=choices,
@@ -80,12 +90,12 @@ class Gathering:
             code=code,
             refused_invitation=message.invitation is not None and standing.level is not Level.PROVEN,
             tickets=tickets,
-            done=await _done(session, conversation, standing, message, (*numbers, *_pressed(message)), tickets, now),
+            done=await _done(session, done_here, standing, message, tickets, now),
             reopen_within=self.reopen_within,
             current=await session.tickets.get(conversation.ticket) if conversation.ticket is not None else None,
-            incidents=await session.incidents.current(),
+            incidents=incidents,
             usual_hours=agreement.hours,
-            consented=await session.consents.in_force(conversation.id),
+            consented=consented,
             patience=self.patience,
         )
 
@@ -105,14 +115,13 @@ def _chosen(
 
 async def _tickets(
     session: Session,
-    conversation: Conversation,
+    here: Sequence[Ticket],
     standing: Standing,
     message: InboundMessage,
     numbers: Sequence[int],
 ) -> tuple[Ticket, ...]:
     """Those of one's own organisation for whoever has proven to belong to it, else those that were opened right here."""
     organisation = standing.organisation
-    here = await session.tickets.of_conversation(conversation.id, numbers)
     found = {ticket.number: ticket for ticket in here if _own(ticket, standing, message)}
     if organisation is None:
         return tuple(found.values())
@@ -124,15 +133,13 @@ async def _tickets(
 
 async def _done(
     session: Session,
-    conversation: Conversation,
+    here: Sequence[Ticket],
     standing: Standing,
     message: InboundMessage,
-    numbers: Sequence[int],
     tickets: Sequence[Ticket],
     now: datetime,
 ) -> tuple[Ticket, ...]:
     """The resolved and closed ones that may be gone on with; without the name of a colleague who is not there now."""
-    here = await session.tickets.done_in(conversation.id, numbers)
     found = {ticket.number: ticket for ticket in here if _own(ticket, standing, message)}
     found |= {t.number: t for t in tickets if not t.open and t.merged_into is None}
     return tuple([await _with_somebody_there(session, found[n], now) for n in sorted(found, reverse=True)])

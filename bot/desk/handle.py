@@ -98,10 +98,11 @@ class Worker:
         Raises ElsewhereError.
         """
         async with self.store.snapshot() as session:
-            waiting = await session.inbox.open(conversation_id)
-            if not waiting:
-                return None
-            conversation = await session.conversations.get(conversation_id)
+            waiting, conversation = await session.ask(
+                session.inbox.opened(conversation_id), session.conversations.known(conversation_id)
+            )
+        if not waiting or conversation is None:
+            return None
         adapter = self.adapters.get(conversation.chat.adapter)
         if adapter is None:
             raise ElsewhereError(conversation.chat.adapter)

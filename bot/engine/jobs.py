@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,6 @@ from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback, get_channel_for_queues
-from procrastinate.sql import queries
 
 from bot.engine.embedded import Lane
 from bot.engine.ending import heed
@@ -25,16 +24,36 @@ from bot.engine.ending import heed
 NOTICE: Notification = {"type": "job_inserted", "job_id": 0}
 AGAIN_AFTER = 1.0
 """Seconds until the database is told once more."""
+TOGETHER = 8
+"""Jobs that a worker takes at a time, if it has room for them: the others leave it as many as it leaves them."""
 
-# Wake-ups of the lane that are there already are for what its job is about to see.
+INSERT = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args, scheduled_at)
+    VALUES (:queue, :task, 0, :lock, :arguments, :due)
+"""
+"""What Procrastinate's own function does, for one job and in line with other statements."""
+
+# As Procrastinate's own function does it, which takes one at a time: the first of each lane in which nothing runs. Wake-ups of the
+# lane that are there already are for what its job is about to see.
 _FETCH = """
-    WITH fetched AS MATERIALIZED ({fetch}),
-    absorbed AS (
+    WITH next AS MATERIALIZED (
+        SELECT id FROM procrastinate_jobs AS job
+        WHERE status = 'todo' AND queue_name = ANY(%(queues)s) AND (scheduled_at IS NULL OR scheduled_at <= now())
+        AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs AS other
+            WHERE other.lock = job.lock AND (other.status = 'doing' OR other.status = 'todo' AND other.id < job.id)
+        )
+        ORDER BY priority DESC, id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    ), fetched AS (
+        UPDATE procrastinate_jobs AS job SET status = 'doing', worker_id = %(worker)s FROM next WHERE job.id = next.id
+        RETURNING job.*
+    ), absorbed AS (
         DELETE FROM procrastinate_jobs AS waiting USING fetched
         WHERE waiting.lock = fetched.lock AND waiting.status = 'todo' AND waiting.id <> fetched.id
     )
-    SELECT * FROM fetched
-""".format(fetch=queries["fetch_job"].rstrip(";"))  # noqa: S608 - Procrastinate's own query
+    SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
+    FROM fetched ORDER BY id
+"""
 _FINISH = """
     WITH ended AS (
         DELETE FROM procrastinate_jobs
@@ -57,8 +76,14 @@ log = structlog.get_logger(__name__)
 class Jobs(JobManager):
     """Leaves no job lying that could run."""
 
-    def __init__(self, connector: PsycopgConnector) -> None:
+    def __init__(self, connector: PsycopgConnector, lanes: int) -> None:
+        """``lanes``: how many jobs a worker has at the same time."""
         super().__init__(connector)
+        self._lanes = lanes
+        self._ready: defaultdict[int, deque[Job]] = defaultdict(deque)
+        """Taken by a worker, which asks for one after the other, and not yet begun."""
+        self._held: defaultdict[int, set[int | None]] = defaultdict(set)
+        """The jobs that each worker has, those included."""
         self._news: Counter[str] = Counter()
         """How often something was heard of each queue."""
         self._listening: dict[str, NotificationCallback] = {}
@@ -141,20 +166,23 @@ class Jobs(JobManager):
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The worker forgets what it is told while it looks, so this looks again."""
-        mine = tuple(queues or ())
-        while True:
+        mine, ready = tuple(queues or ()), self._ready[worker_id]
+        while not ready:
             before = self._heard(mine)
-            row = await self.connector.execute_query_one_async(_FETCH, queues=list(mine), worker_id=worker_id)
-            if row["id"] is not None:
-                return Job.from_row(row)
-            if self._heard(mine) == before:
+            most = min(max(self._lanes - len(self._held[worker_id]), 1), TOGETHER)
+            rows = await self.connector.execute_query_all_async(_FETCH, queues=list(mine), worker=worker_id, most=most)
+            ready.extend(Job.from_row(row) for row in rows)
+            self._held[worker_id] |= {row["id"] for row in rows}
+            if not rows and self._heard(mine) == before:
                 return None
+        return ready.popleft()
 
     def _heard(self, queues: Iterable[str]) -> int:
         return sum(self._news[queue] for queue in queues)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - none is kept
         """Forget a job that has ended, and announce whatever has waited for its lane, which the worker would not do."""
+        self._held[job.worker_id or 0].discard(job.id)
         before = self._news[job.queue]
         notice = {"channels": _channel(""), "notice": json.dumps(NOTICE)}
         await self._said(_FINISH, id=job.id, worker=job.worker_id, lock=job.lock, **notice)
@@ -171,6 +199,7 @@ class Jobs(JobManager):
         lock: str | None = None,  # noqa: ARG002
     ) -> None:
         """Put a job off that keeps its lane meanwhile. Raises UniqueViolation if it is a timer, and another has the same moment."""
+        self._held[job.worker_id or 0].discard(job.id)
         due = retry_at or self.due(timedelta())
         await self._said(_RETRY, id=job.id, worker=job.worker_id, due=due)
         self.nudge_later(job.queue, max(due - self.due(timedelta()), timedelta()))
@@ -205,6 +234,9 @@ class Jobs(JobManager):
 
     async def unregister_worker(self, worker_id: int) -> None:
         self._workers.discard(worker_id)
+        for job in self._ready.pop(worker_id, ()):
+            await self.retry_job(job)
+        self._held.pop(worker_id, None)
         await super().unregister_worker(worker_id)
 
     async def beat(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from procrastinate.jobs import Job, Status
 from bot.engine import connections, wakeups
 from bot.engine.embedded import AFTER_A_FAULT, GRACE, SWEEP_EVERY, Handler, Lane, Sweep
 from bot.engine.ending import ended, heed
-from bot.engine.jobs import Jobs, lock_of, queue_of
+from bot.engine.jobs import INSERT, Jobs, lock_of, queue_of
 from bot.errors import DatabaseError, ElsewhereError
 from bot.logs import told
 from bot.ports import Transaction
@@ -74,7 +75,7 @@ class ProcrastinateEngine:
         self._sweep_every = sweep_every
         self._connector = connections.connector(address, most=4 + len(handlers))
         self._app = App(connector=self._connector)
-        self._jobs = self._app.job_manager = Jobs(self._connector)
+        self._jobs = self._app.job_manager = Jobs(self._connector, concurrency)
         self._app.task(name="work", queue="work", retry=_Soon())(self._work)
         self._app.task(name="ring", queue="work")(self._ring)
         self._stopping = False
@@ -97,13 +98,12 @@ class ProcrastinateEngine:
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
         """Part of the transaction: what is committed is woken, whoever dies right afterwards. Raises DatabaseError."""
-        connection = transaction.driver_connection()
-        with _translated():
-            if delay > timedelta():
-                await self._put_off((kind, lane), delay, connection=connection)
-                transaction.after_commit(lambda: self._jobs.nudge_later(queue_of(kind), delay))
-            else:
-                await self._put((kind, lane), connection=connection)
+        job: dict[str, Any] = {"task": "work", "queue": queue_of(kind), "lock": lock_of((kind, lane)), "due": None}
+        if delay > timedelta():
+            # No lock: a job that is to run later would hold up its whole lane until then.
+            job |= {"task": "ring", "lock": None, "due": self._jobs.due(delay)}
+            transaction.after_commit(lambda: self._jobs.nudge_later(queue_of(kind), delay))
+        await transaction.tell(INSERT, job | {"arguments": json.dumps({"kind": kind, "lane": lane})})
 
     async def run(self) -> None:
         """Work until cancelled, whatever the database does meanwhile; lanes under way may then finish, for ten seconds."""
@@ -210,21 +210,19 @@ class ProcrastinateEngine:
     async def _ring(self, kind: str, lane: str) -> None:
         await self._put((kind, lane))
 
-    async def _put(self, lane: Lane, adapter: str | None = None, *, connection: Any = None) -> None:
+    async def _put(self, lane: Lane, adapter: str | None = None) -> None:
         """``adapter``: only a process that has it is to take the lane, which waits until there is one."""
         kind, name = lane
         # No queueing lock: a stalled job could then not be put back while another of its lane waits.
         queue = queue_of(kind, adapter)
-        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane), connection=connection)
+        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane))
         await job.defer_async(kind=kind, lane=name)
 
-    async def _put_off(self, lane: Lane, delay: timedelta, connection: Any = None) -> None:
+    async def _put_off(self, lane: Lane, delay: timedelta) -> None:
         kind, name = lane
         due = self._jobs.due(delay)
-        # No lock: a job that is to run later would hold up its whole lane until then. Those of the same second are one.
-        once = None if connection is not None else f"{kind}:{name}:{due.timestamp():.0f}"
-        queue = queue_of(kind)
-        job = self._app.configure_task("ring", queue=queue, schedule_at=due, queueing_lock=once, connection=connection)
+        once = f"{kind}:{name}:{due.timestamp():.0f}"  # those of the same second are one
+        job = self._app.configure_task("ring", queue=queue_of(kind), schedule_at=due, queueing_lock=once)
         with contextlib.suppress(AlreadyEnqueued):
             await job.defer_async(kind=kind, lane=name)
 

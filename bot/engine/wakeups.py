@@ -14,7 +14,7 @@ from procrastinate.schema import SchemaManager
 from bot.errors import DatabaseError
 
 OURS = "Wake-ups of Firstline"
-LAYOUT = 2
+LAYOUT = 3
 """Of what is changed in them here."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('firstline wake-ups ' || current_schema()))"
@@ -62,6 +62,12 @@ _CHANGE = r"""
     -- A crash of the database empties them, and the sweeper fills them again.
     ALTER TABLE procrastinate_jobs SET UNLOGGED;
     ALTER TABLE procrastinate_workers SET UNLOGGED;
+    -- Only those who have the queue listen, and which job it is they do not ask.
+    CREATE OR REPLACE FUNCTION procrastinate_notify_queue_job_inserted_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_notify('procrastinate_queue_v1#' || NEW.queue_name, '{"type": "job_inserted", "job_id": 0}');
+        RETURN NULL;
+    END $$;
     -- What else waits for the same lock is asked for with each job that is fetched or finished.
     CREATE INDEX procrastinate_jobs_firstline_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing');
 """

@@ -169,9 +169,9 @@ class Attachments:
         """What came in this conversation, from ``person`` if one is named, and is with no ticket yet belongs to this one."""
         unfiled = {"of_conversation": conversation_id, "ticket": ticket}
         if person is None:
-            await self._connection.execute(_FILE, unfiled)
+            await self._connection.tell(_FILE, unfiled)
         else:
-            await self._connection.execute(_FILE_OF, unfiled | {"of_person": storable(person)[:200]})
+            await self._connection.tell(_FILE_OF, unfiled | {"of_person": storable(person)[:200]})
 
     async def of_message(self, inbox_id: int) -> tuple[Filed, ...]:
         return await self._read(_t.c.inbox_id == inbox_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
@@ -25,6 +25,17 @@ class Connection(Protocol):
     async def execute(self, statement: Prepared, parameters: Any = None) -> Answer: ...
     @overload
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
+
+    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]]) -> list[Answer]:
+        """Several statements at once, which are executed one after the other."""
+        ...
+
+    async def tell(self, statement: Prepared, parameters: Mapping[str, Any], *, rows: int | None = None) -> None:
+        """Nothing is to be known of it but that it has happened; so it may go along with what is said next, or with the commit.
+
+        Raises ConflictError, then or at the latest before the commit, when other than ``rows`` rows were written.
+        """
+        ...
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
 

@@ -16,7 +16,7 @@ from bot.model import Person
 from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
-from bot.storage.prepared import Prepared
+from bot.storage.prepared import Prepared, Question
 
 _t = tables.consent
 _IN_FORCE = Prepared(
@@ -80,9 +80,9 @@ class Consents:
         )
         return tuple(sorted({number for number in rows.scalars() if number is not None}))
 
-    async def in_force(self, conversation_id: str) -> bool:
+    def in_force(self, conversation_id: str) -> Question[bool]:
         """Whether anything may be passed on from this conversation as it stands."""
-        return (await self._connection.execute(_IN_FORCE, {"of_conversation": conversation_id})).first() is not None
+        return Question(_IN_FORCE, {"of_conversation": conversation_id}, lambda rows: rows.first() is not None)
 
     async def of_conversation(self, conversation_id: str) -> tuple[ConsentRecord, ...]:
         """Given, refused and withdrawn ones, the oldest first."""

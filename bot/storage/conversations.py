@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -9,12 +10,11 @@ from uuid import uuid4
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.errors import ConflictError
 from bot.model import ChatRef, Conversation, Mode
 from bot.storage import tables
 from bot.storage.codec import dump_pending, load_pending, storable
 from bot.storage.connection import Connection
-from bot.storage.prepared import Prepared
+from bot.storage.prepared import Answer, Prepared, Question
 
 _t = tables.conversation
 
@@ -25,22 +25,16 @@ def upsert(dialect: str, table: Any) -> Any:
 
 
 _TAKE = Prepared(
-    update(_t)
-    .where(
-        _t.c.adapter == bindparam("of_adapter"),
-        _t.c.chat_id == bindparam("of_chat"),
-        _t.c.thread_id == bindparam("of_thread"),
+    lambda database: (
+        upsert(database, _t)
+        .on_conflict_do_update(index_elements=["adapter", "chat_id", "thread_id"], set_={"next_seq": _t.c.next_seq + 1})
+        .returning(_t.c.id, _t.c.next_seq)
     )
-    .values(next_seq=_t.c.next_seq + 1)
-    .returning(_t.c.id, _t.c.next_seq)
 )
 _ONE = select(_t).where(_t.c.id == bindparam("one"))
 _GET = Prepared(_ONE)
 _GET_LOCKED = Prepared(_ONE.with_for_update())  # SQLite leaves it out: there the transaction itself is the lock
 _SAVE = Prepared(update(_t).where(_t.c.id == bindparam("one"), _t.c.version == bindparam("at_version")))
-_NEW = Prepared(
-    lambda database: upsert(database, _t).on_conflict_do_nothing(index_elements=["adapter", "chat_id", "thread_id"])
-)
 
 
 class Conversations:
@@ -49,28 +43,28 @@ class Conversations:
 
     async def next_seq(self, chat: ChatRef, now: datetime) -> tuple[str, int]:
         """The conversation of ``chat``, made if it is new, and its next sequence number, taken under the row's lock."""
-        place = {
+        row = (await self._connection.execute(*self.taking(chat, now))).one()
+        return row.id, row.next_seq
+
+    def taking(self, chat: ChatRef, now: datetime) -> tuple[Prepared, Mapping[str, Any]]:
+        """How that is said."""
+        new = {
             "adapter": chat.adapter,
             "chat_id": storable(chat.chat_id),
             "thread_id": storable(chat.thread_id or ""),
+            "id": str(uuid4()),
+            "mode": Mode.BOT.value,
+            "misses": 0,
+            "greeted": 0,
+            "next_seq": 1,
+            "version": 0,
+            "created_at": now,
+            "updated_at": now,
         }
-        found = {"of_adapter": place["adapter"], "of_chat": place["chat_id"], "of_thread": place["thread_id"]}
-        row = (await self._connection.execute(_TAKE, found)).one_or_none()
-        if row is None:
-            new = {
-                **place,
-                "id": str(uuid4()),
-                "mode": Mode.BOT.value,
-                "misses": 0,
-                "greeted": 0,
-                "next_seq": 0,
-                "version": 0,
-                "created_at": now,
-                "updated_at": now,
-            }
-            await self._connection.execute(_NEW, new)
-            row = (await self._connection.execute(_TAKE, found)).one()
-        return row.id, row.next_seq
+        return _TAKE, new
+
+    def known(self, conversation_id: str) -> Question[Conversation | None]:
+        return Question(_GET, {"one": conversation_id}, _one)
 
     async def get(self, conversation_id: str, *, lock: bool = False) -> Conversation:
         """Raises KeyError. With ``lock`` nobody else changes it before this transaction ends."""
@@ -88,7 +82,7 @@ class Conversations:
         return None if row is None else conversation_of(row)
 
     async def save(self, conversation: Conversation, now: datetime) -> None:
-        """Write the conversation if it is still at ``conversation.version``. Raises ConflictError if somebody was faster."""
+        """Write the conversation if it is still at ``conversation.version``; else this or the commit raises ConflictError."""
         values = {
             "one": conversation.id,
             "at_version": conversation.version,
@@ -106,9 +100,12 @@ class Conversations:
             "version": conversation.version + 1,
             "updated_at": now,
         }
-        result = await self._connection.execute(_SAVE, values)
-        if result.rowcount != 1:
-            raise ConflictError
+        await self._connection.tell(_SAVE, values, rows=1)
+
+
+def _one(answer: Answer) -> Conversation | None:
+    row = answer.one_or_none()
+    return None if row is None else conversation_of(row)
 
 
 def conversation_of(row: Any) -> Conversation:

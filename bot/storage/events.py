@@ -65,7 +65,7 @@ class Events:
             "correlation": correlation,
             "data": dump_json(data or {}),
         }
-        await self._connection.execute(_ADD, row)
+        await self._connection.tell(_ADD, row)
 
     async def responded(self, ticket: int, since: datetime | None = None) -> bool:
         """Whether a person has written to the customer about this ticket (after ``since``) and has not taken it back."""

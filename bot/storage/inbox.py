@@ -12,15 +12,14 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
-from bot.errors import ConflictError
 from bot.model import ChatRef, InboundMessage
 from bot.storage import tables
 from bot.storage.codec import dump_message, load_message, storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import Conversations, upsert
-from bot.storage.prepared import Prepared
+from bot.storage.prepared import Prepared, Question
 
-_t = tables.inbox
+_t, _conversation = tables.inbox, tables.conversation
 LONGEST_IDENTITY = 400
 
 
@@ -30,11 +29,23 @@ _OPEN = Prepared(
     .order_by(_t.c.seq)
     .limit(50)
 )
-_CLOSE_ONE = Prepared(update(_t).where(_t.c.id == bindparam("one"), _t.c.state == "new"))
-_CLOSE_SOME = update(_t).where(_t.c.id.in_(bindparam("some", expanding=True)), _t.c.state == "new")
-_ACCEPT = Prepared(
-    lambda database: upsert(database, _t).on_conflict_do_nothing(index_elements=["identity"]).returning(_t.c.id)
-)
+_CLOSE = Prepared(update(_t).where(_t.c.id == bindparam("one"), _t.c.state == "new"))
+
+
+def _accept(database: str) -> Any:
+    """Into the conversation of its chat, under the number that this has just taken."""
+    columns = ("identity", "correlation", "message", "state", "attempts", "received_at")
+    given = [bindparam(f"new_{name}", type_=_t.c[name].type) for name in columns]
+    whose = select(_conversation.c.id, _conversation.c.next_seq, *given).where(
+        _conversation.c.adapter == bindparam("adapter"),
+        _conversation.c.chat_id == bindparam("chat_id"),
+        _conversation.c.thread_id == bindparam("thread_id"),
+    )
+    put = upsert(database, _t).from_select(["conversation_id", "seq", *columns], whose)
+    return put.on_conflict_do_nothing(index_elements=["identity"]).returning(_t.c.id)
+
+
+_ACCEPT = Prepared(_accept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +89,30 @@ class Inbox:
 
         A duplicate uses up a sequence number all the same; gaps do no harm, a second row would.
         """
-        conversation_id, seq = await Conversations(self._connection).next_seq(message.chat, now)
+        take, place = Conversations(self._connection).taking(message.chat, now)
         correlation = str(uuid4())
         row = {
-            "conversation_id": conversation_id,
-            "seq": seq,
-            "identity": identity(message),
-            "correlation": correlation,
-            "message": dump_message(message),
-            "state": "new",
-            "attempts": 0,
-            "received_at": now,
+            "adapter": place["adapter"],
+            "chat_id": place["chat_id"],
+            "thread_id": place["thread_id"],
+            "new_identity": identity(message),
+            "new_correlation": correlation,
+            "new_message": dump_message(message),
+            "new_state": "new",
+            "new_attempts": 0,
+            "new_received_at": now,
         }
-        stored = await self._connection.execute(_ACCEPT, row)
-        return Accepted(conversation_id, correlation) if stored.one_or_none() else None
+        taken, stored = await self._connection.ask((take, place), (_ACCEPT, row))
+        return Accepted(taken.one().id, correlation) if stored.one_or_none() else None
+
+    def opened(self, conversation_id: str) -> Question[tuple[Received, ...]]:
+        """What is still to be handled in this conversation, oldest first."""
+        return Question(_OPEN, {"of_conversation": conversation_id}, lambda rows: tuple(_received(row) for row in rows))
 
     async def open(self, conversation_id: str) -> tuple[Received, ...]:
-        """What is still to be handled in this conversation, oldest first."""
-        rows = await self._connection.execute(_OPEN, {"of_conversation": conversation_id})
-        return tuple(_received(row) for row in rows)
+        """The same, asked alone."""
+        question = self.opened(conversation_id)
+        return question.read(await self._connection.execute(question.statement, question.parameters))
 
     async def find(self, chat: ChatRef, message_id: str) -> Received | None:
         """The newest version of the message with this platform id, whatever became of it."""
@@ -150,7 +166,7 @@ class Inbox:
         return (await self._connection.execute(select(_t).where(which))).one_or_none()
 
     async def mark_handled(self, ids: tuple[int, ...], now: datetime) -> None:
-        """Raises ConflictError when one of them is handled already: then the whole transaction must not happen."""
+        """Raises ConflictError, or the commit does, when one is handled already: then the whole transaction must not happen."""
         await self._close(ids, "handled", now)
 
     async def mark_dead(self, received: Received, now: datetime) -> None:
@@ -205,13 +221,8 @@ class Inbox:
 
     async def _close(self, ids: tuple[int, ...], state: str, now: datetime) -> None:
         closed = {"state": state, "handled_at": now}
-        result = await (
-            self._connection.execute(_CLOSE_ONE, {"one": ids[0], **closed})
-            if len(ids) == 1
-            else self._connection.execute(_CLOSE_SOME, {"some": ids, **closed})
-        )
-        if result.rowcount != len(ids):
-            raise ConflictError
+        for each in ids:
+            await self._connection.tell(_CLOSE, {"one": each, **closed}, rows=1)
 
 
 def identity(message: InboundMessage) -> str:

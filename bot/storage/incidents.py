@@ -13,7 +13,7 @@ from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
-from bot.storage.prepared import Prepared
+from bot.storage.prepared import Prepared, Question
 
 _t, _affected = tables.incident, tables.affected
 _CURRENT = Prepared(select(_t).where(_t.c.until.is_(None)).order_by(_t.c.id))
@@ -39,7 +39,11 @@ class Incidents:
         return _incident(row.one())
 
     async def current(self) -> tuple[Incident, ...]:
-        return tuple(_incident(row) for row in await self._connection.execute(_CURRENT))
+        question = self.lasting()
+        return question.read(await self._connection.execute(question.statement))
+
+    def lasting(self) -> Question[tuple[Incident, ...]]:
+        return Question(_CURRENT, {}, lambda rows: tuple(_incident(row) for row in rows))
 
     async def end(self, number: int, now: datetime) -> Incident | None:
         """The incident that is over now; None if there is none of that number that lasts."""

@@ -155,7 +155,7 @@ class Outbox:
                 "expires_at": draft.expires_at,
                 "secret": int(draft.secret),
             }
-            await self._connection.execute(_ADD, row)
+            await self._connection.tell(_ADD, row)
 
     async def has(self, key: str) -> bool:
         return (await self._connection.execute(select(_t.c.id).where(_t.c.key == key))).first() is not None
@@ -169,17 +169,13 @@ class Outbox:
         """
         where = {"of_lane": lane, "at": now}
         # The conversation's lock comes before anything of the outbox, as for whoever takes over: else the two deadlock.
-        conversation = (await self._connection.execute(_LOCK, where)).one_or_none()
+        locked, oldest = await self._connection.ask((_LOCK, where), (_OLDEST, where))
+        conversation, row = locked.one_or_none(), oldest.one_or_none()
         if conversation is None:
             return None
-        row = (await self._connection.execute(_OLDEST, where)).one_or_none()
         if row is None or row.conversation_id != conversation.id:
             raise ConflictError
         return Next(_letter(row), conversation_of(conversation), row.free)
-
-    async def more(self, lane: str) -> bool:
-        """Whether anything is still to be sent in the lane."""
-        return (await self._connection.execute(_MORE, {"of_lane": lane})).first() is not None
 
     async def revise(self, key: str, part: Part) -> bool:
         """Say something else in the part ``key``; False when it is on its way, may have arrived, or is gone."""
@@ -207,11 +203,11 @@ class Outbox:
 
     async def hold(self, lane: str, until: datetime) -> None:
         """Send nothing in this lane before ``until``, whatever becomes of the message that it was asked for."""
-        await self._connection.execute(_HOLD, {"name": lane, "not_before": until})
+        await self._connection.tell(_HOLD, {"name": lane, "not_before": until})
 
     async def mark_sending(self, letter: Letter, *, uncertain: int) -> None:
         values = {"state": "sending", "attempts": letter.attempts + 1, "uncertain": uncertain}
-        await self._connection.execute(_SET, {"one": letter.id, **values})
+        await self._connection.tell(_SET, {"one": letter.id, **values})
 
     async def settle(self, letter: Letter, **values: Any) -> bool:
         """Write the outcome of the send that ``letter`` describes; False when another send of it has begun meanwhile."""
@@ -220,9 +216,18 @@ class Outbox:
         result = await self._connection.execute(statement, {"one": letter.id, "attempt": letter.attempts, **clean})
         return bool(result.rowcount)
 
+    async def sent(self, letter: Letter, platform_id: str, now: datetime) -> tuple[bool, bool]:
+        """``settle`` it as sent, and whether anything is to be sent in its lane after it."""
+        outcome = {"state": "sent", "platform_id": storable(platform_id), "sent_at": now}
+        settled, more = await self._connection.ask(
+            (_FORGET_AND_SETTLE, {"one": letter.id, "attempt": letter.attempts, **outcome}),
+            (_MORE, {"of_lane": letter.lane}),
+        )
+        return bool(settled.rowcount), more.first() is not None
+
     async def close(self, letter: Letter, state: str, error: str, *, uncertain: int | None = None) -> None:
         values = {"state": state, "error": error, "uncertain": letter.uncertain if uncertain is None else uncertain}
-        await self._connection.execute(_CLOSE, {"one": letter.id, **values})
+        await self._connection.tell(_CLOSE, {"one": letter.id, **values})
 
     async def get(self, letter_id: int) -> Letter | None:
         row = (await self._connection.execute(_GET, {"one": letter_id})).one_or_none()

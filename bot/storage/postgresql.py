@@ -6,15 +6,16 @@ It must not know the tables.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from sqlalchemy import Connection, CursorResult, Dialect, Executable, NullPool
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.errors import DatabaseError, SettingsError
+from bot.errors import ConflictError, DatabaseError, SettingsError
 from bot.storage.prepared import Answer, Prepared
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ WRITERS = 8
 READERS = 4
 PATIENCE = 30.0
 """Seconds to wait for a connection that nobody uses."""
+UNDONE_WITHIN = 5.0
+"""Seconds that the server has to undo a transaction before its connection is closed."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -57,7 +60,7 @@ class Server:
         """Raises SQLAlchemyError, psycopg.Error, OSError, DatabaseError."""
         line = await self._taken(self._writers)
         try:
-            await line.say("BEGIN")
+            line.begin()
             yield line
         except BaseException:
             await asyncio.shield(_kept(self._ended(line, line.undo)))
@@ -80,6 +83,9 @@ class Server:
     async def _ended(self, line: Line, end: Callable[[], Awaitable[None]]) -> None:
         try:
             await end()
+        except BaseException:
+            await line.undo()
+            raise
         finally:
             self._give_back(line, self._writers)
 
@@ -114,14 +120,33 @@ class Server:
         await self._whole.dispose()
 
 
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    text: str
+    parameters: Any = None
+
+
+_ONLY_IF = "WITH written AS ({} RETURNING 1) SELECT 1 / (count(*) = {})::int FROM written"
+"""Fails when another number of rows is written. So whatever comes after it in the same sending is left out, the commit, too."""
+_NOT_ONLY = "22012"
+"""How it fails: by division by zero, which nothing else of ours does."""
+
+_BEGIN, _COMMIT, _ROLLBACK = _Saying("BEGIN"), _Saying("COMMIT"), _Saying("ROLLBACK")
+
+
 class Line:
-    """A connection to the server: SQLAlchemy's, with a way past it for what is prepared."""
+    """A connection to the server: SQLAlchemy's, with a way past it for what is prepared.
+
+    Whatever need not be answered at once is put off and sent along with what is said next: to send and to wait for the answer costs
+    both sides more than most statements.
+    """
 
     def __init__(self, whole: AsyncConnection, driver: psycopg.AsyncConnection[Any]) -> None:
         self._whole = whole
-        self.driver = driver
-        self._cursor = driver.cursor()
-        """One for all statements, which follow one another: to make it takes as long as to use it."""
+        self._driver = driver
+        self._cursors = [driver.cursor()]
+        """Used again and again: to make one takes as long as to use it."""
+        self._put_off: list[_Saying] = []
 
     @property
     def dialect(self) -> Dialect:
@@ -132,52 +157,103 @@ class Line:
     @overload
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
     async def execute(self, statement: Prepared | Executable, parameters: Any = None) -> Any:
-        if not isinstance(statement, Prepared):
-            return await self._whole.execute(statement, parameters)
-        known, cursor = statement.on(self.dialect, parameters or ()), self._cursor
-        await cursor.execute(known.text, known.bound(parameters or {}), prepare=True)
-        rows = await cursor.fetchall() if cursor.pgresult is not None and cursor.pgresult.nfields else ()
-        return known.answer(rows, cursor.rowcount)
+        if isinstance(statement, Prepared):
+            (answer,) = await self.ask((statement, parameters or {}))
+            return answer
+        await self._say()
+        return await self._whole.execute(statement, parameters)
+
+    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]]) -> list[Answer]:
+        known = [statement.on(self.dialect, parameters) for statement, parameters in questions]
+        said = [_Saying(each.text, each.bound(values)) for each, (_, values) in zip(known, questions, strict=True)]
+        cursors = await self._say(*said)
+        return [
+            each.answer(await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else (), cursor.rowcount)
+            for each, cursor in zip(known, cursors, strict=True)
+        ]
+
+    async def tell(self, statement: Prepared, parameters: Mapping[str, Any], *, rows: int | None = None) -> None:
+        known = statement.on(self.dialect, parameters)
+        said = known.text if rows is None else _ONLY_IF.format(known.text, rows)
+        self._put_off.append(_Saying(said, known.bound(parameters)))
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        await self._say()
         return await self._whole.exec_driver_sql(statement, parameters)
 
-    def begin_nested(self) -> AbstractAsyncContextManager[Any]:
-        return self._whole.begin_nested()
+    @asynccontextmanager
+    async def begin_nested(self) -> AsyncIterator[None]:
+        await self._say()
+        async with self._whole.begin_nested():
+            try:
+                yield
+                await self._say()
+            except BaseException:
+                self._put_off = []  # all of it was told in here
+                raise
 
     async def run_sync(
         self, fn: Callable[Concatenate[Connection, _P], _T], *arguments: _P.args, **named: _P.kwargs
     ) -> _T:
+        await self._say()
         return await self._whole.run_sync(fn, *arguments, **named)
+
+    async def _say(self, *now: _Saying) -> list[psycopg.AsyncCursor[Any]]:
+        """``now`` after what was put off; the cursors that have the answers to ``now``. Raises ConflictError."""
+        before, self._put_off = self._put_off, []
+        saying = [*before, *now]
+        while len(self._cursors) < len(saying):
+            self._cursors.append(self._driver.cursor())
+        cursors = self._cursors[: len(saying)]
+        try:
+            if len(saying) == 1:
+                await cursors[0].execute(saying[0].text, saying[0].parameters, prepare=True)
+            elif saying:
+                async with self._driver.pipeline():
+                    for each, cursor in zip(saying, cursors, strict=True):
+                        await cursor.execute(each.text, each.parameters, prepare=True)
+        except self.dialect.loaded_dbapi.Error as error:
+            if getattr(error, "sqlstate", None) == _NOT_ONLY:
+                raise ConflictError from error
+            raise
+        return cursors[len(before) :]
 
     # --- the transaction
 
-    async def say(self, command: str) -> None:
-        await self._cursor.execute(command)
-
-    async def undo(self) -> None:
-        with suppress(
-            self.dialect.loaded_dbapi.Error
-        ):  # a connection that is not idle after it is closed, which undoes it, too
-            await self.say("ROLLBACK")
+    def begin(self) -> None:
+        self._put_off = [_BEGIN]
 
     async def commit(self) -> None:
-        """Raises DatabaseError when nothing is kept, since a statement has failed and nobody has heeded it."""
-        await self.say("COMMIT")
-        if self._cursor.statusmessage != "COMMIT":
+        """Raises ConflictError, and DatabaseError when nothing is kept because a statement has failed that nobody has heeded."""
+        if self._put_off == [_BEGIN]:
+            self._put_off = []  # nobody has said anything
+            return
+        (cursor,) = await self._say(_COMMIT)
+        if cursor.statusmessage != "COMMIT":
             raise DatabaseError("The database has undone what was to be kept: a statement had failed before.")
+
+    async def undo(self) -> None:
+        """A connection that is not idle afterwards is closed, which undoes it, too."""
+        self._put_off = []
+        with suppress(self.dialect.loaded_dbapi.Error, TimeoutError):
+            async with asyncio.timeout(UNDONE_WITHIN):
+                if not self.idle:
+                    await self._say(_ROLLBACK)
 
     @property
     def idle(self) -> bool:
         """Whether it can be used by somebody else: it lives, and no transaction is under way."""
-        return not self.driver.closed and not self._whole.invalidated and not self.driver.pgconn.transaction_status
+        server = self._driver.pgconn
+        return not (
+            self._driver.closed or self._whole.invalidated or server.transaction_status or server.pipeline_status
+        )
 
     def lives(self) -> bool:
         """Asks the socket, where the end of a connection arrives by itself, and not the server."""
         fault = self.dialect.loaded_dbapi.Error
         try:
             for _ in range(2):  # the first may find only the server's last words
-                self.driver.pgconn.consume_input()
+                self._driver.pgconn.consume_input()
         except fault:
             return False
         return True

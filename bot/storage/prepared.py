@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import BindParameter, ClauseElement, Dialect, Executable
-from sqlalchemy.exc import MultipleResultsFound, NoResultFound
+from sqlalchemy.exc import MultipleResultsFound, NoResultFound, StatementError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+_T = TypeVar("_T")
 _Convert = Callable[[Any], Any] | None
 
 
@@ -52,15 +53,27 @@ class Translated:
     row: Callable[[tuple[Any, ...]], Any]
 
     def bound(self, values: Mapping[str, Any]) -> Any:
-        """What goes to the driver along with the text."""
-        bound = [
-            value if name is None else (values[name] if convert is None else convert(values[name]))
-            for name, value, convert in self.parameters
-        ]
-        return bound if self.by_name is None else dict(zip(self.by_name, bound, strict=True))
+        """What goes to the driver along with the text. Raises StatementError for a value that cannot be stored."""
+        try:
+            bound = [
+                value if name is None else (values[name] if convert is None else convert(values[name]))
+                for name, value, convert in self.parameters
+            ]
+        except Exception as error:
+            raise StatementError(str(error), None, None, error) from error
+        return tuple(bound) if self.by_name is None else dict(zip(self.by_name, bound, strict=True))
 
     def answer(self, rows: Sequence[tuple[Any, ...]], count: int) -> Answer:
         return Answer([self.row(row) for row in rows], count)
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[_T]):
+    """A statement that can be said along with others, and how its answer is read."""
+
+    statement: Prepared
+    parameters: Mapping[str, Any]
+    read: Callable[[Answer], _T]
 
 
 class Answer:
@@ -129,7 +142,7 @@ def _rows_of(statement: Executable, dialect: Dialect) -> Callable[[tuple[Any, ..
         values = list(raw)
         for place, convert in needed:
             values[place] = convert(values[place])
-        return made(values)
+        return made(tuple(values))
 
     return row if needed else made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, Qu
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from bot.errors import DatabaseError, SettingsError
+from bot.errors import ConflictError, DatabaseError, SettingsError
 from bot.storage.prepared import Answer, Prepared
 
 BUSY_TIMEOUT = 10.0
@@ -171,6 +171,15 @@ class InPlace:
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
         return self._executed(statement, parameters)
+
+    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]]) -> list[Answer]:
+        return [await self.execute(*question) for question in questions]
+
+    async def tell(self, statement: Prepared, parameters: Mapping[str, Any], *, rows: int | None = None) -> None:
+        """Raises ConflictError when other than ``rows`` rows were written."""
+        answer = await self.execute(statement, parameters)
+        if rows is not None and answer.rowcount != rows:
+            raise ConflictError
 
     def _executed(self, statement: Prepared | Executable, parameters: Any) -> Any:
         if not isinstance(statement, Prepared):

@@ -6,11 +6,11 @@ It must not decide anything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, TypeVar, overload
 
 from sqlalchemy import text
 
@@ -26,11 +26,21 @@ from bot.storage.figures import Figures
 from bot.storage.inbox import Inbox
 from bot.storage.incidents import Incidents
 from bot.storage.outbox import Outbox
-from bot.storage.postgresql import Line
+from bot.storage.prepared import Prepared, Question
 from bot.storage.staff import Staff
 from bot.storage.threads import Thread, Threads
 from bot.storage.tickets import Tickets
 from bot.storage.timers import Timers
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
+
+
+@cache
+def _known(statement: str) -> Prepared:
+    return Prepared(text(statement))
 
 
 class Session:
@@ -105,13 +115,22 @@ class Session:
                 "thread_gone", actor=actor, now=now, conversation_id=ticket.conversation_id, ticket=ticket.number
             )
 
+    @overload
+    async def ask(self, first: Question[_A], second: Question[_B], /) -> tuple[_A, _B]: ...
+    @overload
+    async def ask(
+        self, first: Question[_A], second: Question[_B], third: Question[_C], fourth: Question[_D], /
+    ) -> tuple[_A, _B, _C, _D]: ...
+    async def ask(self, *questions: Question[Any]) -> tuple[Any, ...]:
+        """Several questions at once, which are answered one after the other."""
+        answers = await self.connection.ask(*((each.statement, each.parameters) for each in questions))
+        return tuple(each.read(answer) for each, answer in zip(questions, answers, strict=True))
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
 
-    def driver_connection(self) -> Any:
-        """The connection of psycopg in which this transaction takes place."""
-        assert isinstance(self.connection, Line)
-        return self.connection.driver
+    async def tell(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        await self.connection.tell(_known(statement), parameters)
 
     def committed(self) -> None:
         for callback in self._callbacks:

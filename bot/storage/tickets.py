@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,7 +16,7 @@ from bot.storage import tables
 from bot.storage.attachments import Attachments
 from bot.storage.codec import dump_json, storable
 from bot.storage.connection import Connection
-from bot.storage.prepared import Prepared
+from bot.storage.prepared import Prepared, Question
 
 _t = tables.ticket
 _OWNED = (TicketState.TAKEN.value, TicketState.WAITING_FOR_CUSTOMER.value)
@@ -184,8 +184,17 @@ class Tickets:
         rows = [*await self._connection.execute(newest, {"whose": whose, "most": most})]
         if numbers:
             rows += await self._connection.execute(numbered, {"whose": whose, "numbers": list(numbers)})
-        found = {row.number: _ticket(row) for row in rows}
-        return tuple(found[number] for number in sorted(found, reverse=True))
+        return _newest_first(rows)
+
+    def newest_in(self, conversation_id: str, most: int = 5) -> Question[tuple[Ticket, ...]]:
+        """As ``of_conversation``, of no certain numbers."""
+        newest, _ = _newest_of("conversation_id", done=False)
+        return Question(newest, {"whose": conversation_id, "most": most}, _newest_first)
+
+    def newest_done_in(self, conversation_id: str, most: int = 3) -> Question[tuple[Ticket, ...]]:
+        """As ``done_in``, of no certain numbers."""
+        newest, _ = _newest_of("conversation_id", done=True)
+        return Question(newest, {"whose": conversation_id, "most": most}, _newest_first)
 
     async def _where(self, *which: ColumnElement[bool]) -> tuple[Ticket, ...]:
         rows = await self._connection.execute(select(_t).where(*which).order_by(_t.c.number))
@@ -196,6 +205,11 @@ class Tickets:
         if states:
             query = query.where(_t.c.state.in_([state.value for state in states]))
         return tuple(_ticket(row) for row in await self._connection.execute(query))
+
+
+def _newest_first(rows: Iterable[Any]) -> tuple[Ticket, ...]:
+    found = {row.number: _ticket(row) for row in rows}
+    return tuple(found[number] for number in sorted(found, reverse=True))
 
 
 def _ticket(row: Row[Any]) -> Ticket:

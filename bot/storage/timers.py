@@ -51,10 +51,10 @@ class Timers:
             "ticket": timer.ticket,
             "due_at": timer.due_at,
         }
-        await self._connection.execute(_SET, values)
+        await self._connection.tell(_SET, values)
 
     async def cancel(self, key: str) -> None:
-        await self._connection.execute(_CANCEL, {"one": key})
+        await self._connection.tell(_CANCEL, {"one": key})
 
     async def cancel_all(self, ticket: int, kinds: Sequence[str]) -> None:
         """Stop every timer of these kinds that is about the ticket."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.config import Settings
 from bot.storage import migrate
 from bot.storage.database import Database
+from bot.storage.prepared import Translated
 from bot.storage.store import Session, Store
 from tests.conftest import TestDatabase
 from tests.fakes import START, FakeAdapter, FakeClassifier, a_message
@@ -40,21 +41,37 @@ ASKED: dict[str, Callable[[Session], Awaitable[object]]] = {
 }
 
 
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Every statement that goes to a database, through SQLAlchemy or past it, with parameters that it was said with."""
+    statements = dict[str, Any]()
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
+        statements[statement] = parameters
+
+    bound = Translated.bound
+
+    def bind(known: Translated, values: Mapping[str, Any]) -> Any:
+        statements[known.text] = parameters = bound(known, values)
+        return parameters
+
+    monkeypatch.setattr(Translated, "bound", bind)
+    event.listen(Engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(Engine, "before_cursor_execute", note)
+
+
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED.keys())
 async def test_no_inbox_or_outbox_is_read_from_end_to_end(
-    tmp_path: Path, asked: Callable[[Session], Awaitable[object]]
+    tmp_path: Path, said: dict[str, Any], asked: Callable[[Session], Awaitable[object]]
 ) -> None:
     database = Database(f"sqlite:///{tmp_path / 'firstline.db'}")
     await migrate.upgrade(database)
-    statements: list[tuple[str, Any]] = []
-
-    @event.listens_for(database.engine, "before_cursor_execute")
-    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
-        statements.append((statement, parameters))
-
+    said.clear()
     async with Store(database).transaction() as session:
         await asked(session)
-        for statement, parameters in [each for each in statements if each[0].startswith("SELECT")]:
+        statements = [each for each in said.items() if each[0].startswith("SELECT")]
+        for statement, parameters in statements:
             rows = await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             plan = [str(row._mapping["detail"]) for row in rows]
             whole = [step for step in plan if step.startswith(("SCAN inbox", "SCAN outbox")) and "INDEX" not in step]
@@ -64,31 +81,24 @@ async def test_no_inbox_or_outbox_is_read_from_end_to_end(
 
 
 async def test_on_the_whole_way_of_a_message_and_in_the_sweep_everything_is_found_by_an_index(
-    database: TestDatabase, tmp_path: Path, catalogue: Catalogue
+    database: TestDatabase, said: dict[str, Any], tmp_path: Path, catalogue: Catalogue
 ) -> None:
     """Greeting, ticket, question about it, more words on it: every statement that the joined application makes is explained."""
-    adapter, asked = FakeAdapter(), dict[str, Any]()
-
-    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            asked.setdefault(statement, parameters)
-
+    adapter = FakeAdapter()
     settings = Settings(data=tmp_path, database_url=database.url, burst_seconds=0)
     async with build(settings, adapters=[adapter], classifier=FakeClassifier(), catalogue=catalogue) as app:
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
-            task = asyncio.create_task(app.run(tmp_path / "heartbeat"))
-            for number, said in enumerate(
-                ("Guten Tag", "Der Drucker ist kaputt", "Was ist mit HD-000001?", "und der Toner")
-            ):
-                adapter.incoming.put_nowait(a_message(said, message_id=f"m{number}"))
-                await until(lambda: len(adapter.sent) > number)  # noqa: B023
-            await app.engine.settled()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
+        said.clear()
+        task = asyncio.create_task(app.run(tmp_path / "heartbeat"))
+        for number, words in enumerate(
+            ("Guten Tag", "Der Drucker ist kaputt", "Was ist mit HD-000001?", "und der Toner")
+        ):
+            adapter.incoming.put_nowait(a_message(words, message_id=f"m{number}"))
+            await until(lambda: len(adapter.sent) > number)  # noqa: B023
+        await app.engine.settled()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    asked = {each: said[each] for each in said if each.startswith(("SELECT", "UPDATE", "DELETE"))}
     looked = database.open()
     whole = []
     async with looked.writing() as connection:
