@@ -25,6 +25,7 @@ import structlog
 from bot.bootstrap import build
 from bot.catalogue.load import load
 from bot.config import Settings, shipped_intents
+from bot.desk.understand import BATCH
 from bot.knowledge import Knowledge, speakable
 from bot.model import Limits
 from bot.running import App
@@ -150,7 +151,7 @@ async def _talk(app: App, adapter: FakeAdapter, name: str, messages: int, count:
 
 
 def known(folder: Path, topics: int) -> str:
-    """What training and one message cost with so many topics of six examples each."""
+    """What training costs with so many topics of six examples each, and a message alone and among others."""
     made = intents.small(folder / "intents")
     for number, words in zip(range(topics), itertools.permutations(_NOUNS, 2), strict=False):
         both = " und ".join(words)
@@ -166,8 +167,11 @@ def known(folder: Path, topics: int) -> str:
     ]
     knowledge.classifier.classify(chance[:1])
     one, _ = _cpu(lambda: [knowledge.classifier.classify([said]) for said in chance])
+    batches = [chance[start : start + BATCH] for start in range(0, len(chance), BATCH)]
+    many, _ = _cpu(lambda: [knowledge.classifier.classify(batch) for batch in batches])
     return (
-        f"{one * 1000 / len(chance):.1f} CPU-ms a message, training {training:.0f} CPU-s, "
+        f"{one * 1000 / len(chance):.1f} CPU-ms a message, {many * 1000 / len(chance):.1f} in batches of {BATCH}, "
+        f"training {training:.0f} CPU-s, "
         f"{cost([os.getpid()]).memory:.0f} MB in memory afterwards"
     )
 
