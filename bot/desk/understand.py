@@ -15,7 +15,7 @@ from bot.ports import Classifier
 
 BATCH = 32
 GATHER = 0.05
-"""Seconds in which those that come at about the same time are gathered: understanding four costs little more than twice one."""
+"""Seconds in which those that come at about the same time are gathered: understanding four costs two and a half times one."""
 
 REMEMBERED = 256
 """Texts of which it is still known what they meant: with each answer to a question, the request before it is asked about again."""
