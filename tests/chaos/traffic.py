@@ -34,7 +34,8 @@ AGAIN = 0.2
 """How many of the messages are delivered a second time."""
 WITH_FILE = 0.3
 """How many of the texts bring a file along, from the report on: then there is a ticket to which it belongs."""
-_CUSTOMER = re.compile(r"\bAda (\d+)\b")
+_CUSTOMER = re.compile(r"\b(?:Ada (\d+)|ada(\d+)|U1(\d{3,}))\b")
+"""By name; or, where Slack could not be asked for it in time, by the name to sign in with, or the id."""
 
 
 def write_intents(path: Path) -> None:
@@ -103,7 +104,7 @@ def name_of(person: int) -> str:
 
 def customers_in(text: str) -> set[int]:
     """Whom a text names."""
-    return {int(number) for number in _CUSTOMER.findall(text)}
+    return {int("".join(numbers)) for numbers in _CUSTOMER.findall(text)}
 
 
 def quoted_in(text: str) -> set[str]:
@@ -230,7 +231,7 @@ class Slack:
             press: dict[str, Any] = {
                 "type": "block_actions",
                 "team": {"id": TEAM},
-                "user": {"id": user, "name": "ada", "team_id": TEAM},
+                "user": {"id": user, "name": f"ada{line.person}", "team_id": TEAM},
                 "container": {"type": "message", "message_ts": "1700000000.000001", "channel_id": channel},
                 "channel": {"id": channel},
                 "message": {"type": "message", "ts": "1700000000.000001", "text": "?"},
