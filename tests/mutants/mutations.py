@@ -26,15 +26,15 @@ MUTATIONS = (
     Mutation(
         "de-duplication",
         "bot/storage/inbox.py",
-        '"identity": identity(message),',
-        '"identity": identity(message) + str(uuid4()),',
+        '"new_identity": identity(message),',
+        '"new_identity": identity(message) + str(uuid4()),',
         f"{INTEGRATION}test_accept.py::test_twenty_deliveries_of_one_message_at_once_give_one_row",
     ),
     Mutation(
         "each message once, seen from outside",
         "bot/storage/inbox.py",
-        '"identity": identity(message),',
-        '"identity": identity(message) + str(uuid4()),',
+        '"new_identity": identity(message),',
+        '"new_identity": identity(message) + str(uuid4()),',
         "tests/chaos/test_storm.py::test_a_storm_over_one_process_loses_nothing_and_does_nothing_twice",
     ),
     Mutation(
@@ -152,8 +152,8 @@ MUTATIONS = (
     Mutation(
         "one lane at a time among processes",
         "bot/engine/procrastinate.py",
-        "lock=lock_of(lane), ",
-        "",
+        '"lock": lock_of((kind, lane)), "due": None',
+        '"lock": None, "due": None',
         f"{INTEGRATION}test_procrastinate.py::test_two_engines_never_work_on_the_same_lane_at_the_same_time",
     ),
     Mutation(
