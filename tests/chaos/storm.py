@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos import engines, traffic
-from tests.chaos.checker import Findings
+from tests.chaos.checker import Findings, Trouble
 from tests.chaos.disturb import Disturbances, Plan
 from tests.chaos.engines import Engine
 from tests.chaos.fleet import HURRIED, Bot, firstline
@@ -123,7 +123,7 @@ class Storm:
                     group.create_task(traffic.speak(speaks_in(places, lines[0].person), lines))
                 for task in (wrong.strike(), wrong.misbehave(telegram, slack), *(s.work() for s in scene.shifts)):
                     group.create_task(task)
-            await self._calm(telegram, slack, scene)
+            await self._calm(telegram, slack, scene, wrong.troubles)
             statuses = [await bot.end() for bot in bots]
             unsure = await self._unsure(settings)
         findings = scene.findings(wrong.troubles, unsure)
@@ -154,8 +154,10 @@ class Storm:
             "log_format": "json",
         }
 
-    async def _calm(self, telegram: LoopbackTelegram, slack: LoopbackSlack, scene: Scene) -> None:
-        """Wait until everything has been answered, or nothing happens any more."""
+    async def _calm(
+        self, telegram: LoopbackTelegram, slack: LoopbackSlack, scene: Scene, troubles: Sequence[Trouble]
+    ) -> None:
+        """Wait until everything has been answered, or nothing happens any more, or waiting mends nothing any more."""
         telegram.faults.clear()
         slack.faults.clear()
         arrived, since = 0, time.monotonic()
@@ -163,7 +165,9 @@ class Storm:
             now = len(scene.arrivals)
             if now > arrived:
                 arrived, since = now, time.monotonic()
-            if scene.all_accepted and not scene.findings().lost:
+            found = scene.findings(troubles)
+            beyond_help = found.doubled or found.leaked or found.talked_over
+            if scene.all_accepted and (beyond_help or not found.lost):
                 break
             await asyncio.sleep(1)
         async with asyncio.timeout(PATIENCE):
