@@ -33,8 +33,8 @@ MUTATIONS = (
     Mutation(
         "each message once, seen from outside",
         "bot/storage/inbox.py",
-        '"new_identity": identity(message),',
-        '"new_identity": identity(message) + str(uuid4()),',
+        "return identity_of(message.chat, message.message_id)",
+        "return identity_of(message.chat, message.delivery_id)",
         "tests/chaos/test_storm.py::test_a_storm_over_one_process_loses_nothing_and_does_nothing_twice",
     ),
     Mutation(
