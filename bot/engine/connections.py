@@ -29,6 +29,9 @@ def _pool(**arguments: Any) -> AsyncConnectionPool[Any]:
 
 async def _configured(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.set_autocommit(True)
+    # Plans are made while there is next to nothing in the tables of jobs, and then kept.
+    for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort"):
+        await connection.execute(f"SET enable_{way} TO off")
     # What becomes of a job may be lost in a crash of the database: the sweeper finds what it was for.
     await connection.execute("SET synchronous_commit TO off")
 

@@ -25,34 +25,43 @@ NOTICE: Notification = {"type": "job_inserted", "job_id": 0}
 AGAIN_AFTER = 1.0
 """Seconds until the database is told once more."""
 TOGETHER = 8
-"""Jobs that a worker takes at a time, if it has room for them: the others leave it as many as it leaves them."""
+"""Jobs of a queue that a worker takes at a time, if it has room for them: the workers of other processes want some, too."""
 
-INSERT = """
+_INSERT = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args, scheduled_at)
-    VALUES (:queue, :task, 0, :lock, :arguments, :due)
+    VALUES ({queue}, {task}, 0, {lock}, CAST({arguments} AS jsonb), coalesce(CAST({due} AS timestamptz), now()))
 """
-"""What Procrastinate's own function does, for one job and in line with other statements."""
+_VALUES = ("queue", "task", "lock", "arguments", "due")
+INSERT = _INSERT.format(**{name: f":{name}" for name in _VALUES})
+"""What Procrastinate's own function does, for one job and in line with other statements.
 
-# As Procrastinate's own function does it, which takes one at a time: the first of each lane in which nothing runs. Wake-ups of the
-# lane that are there already are for what its job is about to see.
+Every job is due at some time, so that those that are due need not be looked for among those that are not.
+"""
+_PUT = _INSERT.format(**{name: f"%({name})s" for name in _VALUES})
+
+# As Procrastinate's own function does it, which takes one at a time and looks at all that wait for it: the first of each lane in
+# which nothing runs. Wake-ups of the lane that are there already are for what its job is about to see.
 _FETCH = """
-    WITH next AS MATERIALIZED (
-        SELECT id FROM procrastinate_jobs AS job
-        WHERE status = 'todo' AND queue_name = ANY(%(queues)s) AND (scheduled_at IS NULL OR scheduled_at <= now())
-        AND NOT EXISTS (
-            SELECT FROM procrastinate_jobs AS other
-            WHERE other.lock = job.lock AND (other.status = 'doing' OR other.status = 'todo' AND other.id < job.id)
-        )
-        ORDER BY priority DESC, id LIMIT %(most)s FOR UPDATE SKIP LOCKED
-    ), fetched AS (
-        UPDATE procrastinate_jobs AS job SET status = 'doing', worker_id = %(worker)s FROM next WHERE job.id = next.id
+    WITH fetched AS (
+        UPDATE procrastinate_jobs AS job SET status = 'doing', worker_id = %(worker)s
+        FROM unnest(%(queues)s::text[]) AS queue (name) CROSS JOIN LATERAL (
+            SELECT id FROM procrastinate_jobs AS waiting
+            WHERE status = 'todo' AND queue_name = queue.name AND scheduled_at <= now()
+            AND NOT EXISTS (
+                SELECT FROM procrastinate_jobs AS other
+                WHERE other.lock = waiting.lock
+                AND (other.status = 'doing' OR other.status = 'todo' AND other.id < waiting.id)
+            )
+            ORDER BY scheduled_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+        ) AS next
+        WHERE job.id = next.id
         RETURNING job.*
     ), absorbed AS (
         DELETE FROM procrastinate_jobs AS waiting USING fetched
         WHERE waiting.lock = fetched.lock AND waiting.status = 'todo' AND waiting.id <> fetched.id
     )
     SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
-    FROM fetched ORDER BY id
+    FROM fetched ORDER BY scheduled_at, id
 """
 _FINISH = """
     WITH ended AS (
@@ -180,6 +189,10 @@ class Jobs(JobManager):
     def _heard(self, queues: Iterable[str]) -> int:
         return sum(self._news[queue] for queue in queues)
 
+    async def put(self, lane: Lane, adapter: str | None) -> None:
+        """Raises ConnectorException."""
+        await self.connector.execute_query_async(_PUT, **job_of(lane, adapter))
+
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - none is kept
         """Forget a job that has ended, and announce whatever has waited for its lane, which the worker would not do."""
         self._held[job.worker_id or 0].discard(job.id)
@@ -243,6 +256,18 @@ class Jobs(JobManager):
         """Give a sign of life of all workers: one that was asked to stop gives none, but what it has begun is still its own."""
         for worker in tuple(self._workers):
             await self.update_heartbeat(worker)
+
+
+def job_of(lane: Lane, adapter: str | None = None, due: datetime | None = None) -> dict[str, Any]:
+    """The work on a lane; with ``due`` what wakes it then, which has no lock: it would hold up the whole lane until then."""
+    kind, name = lane
+    return {
+        "queue": queue_of(kind, adapter),
+        "task": "work" if due is None else "ring",
+        "lock": lock_of(lane) if due is None else None,
+        "arguments": json.dumps({"kind": kind, "lane": name}),
+        "due": due,
+    }
 
 
 def lock_of(lane: Lane) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +22,7 @@ from procrastinate.jobs import Job, Status
 from bot.engine import connections, wakeups
 from bot.engine.embedded import AFTER_A_FAULT, GRACE, SWEEP_EVERY, Handler, Lane, Sweep
 from bot.engine.ending import ended, heed
-from bot.engine.jobs import INSERT, Jobs, lock_of, queue_of
+from bot.engine.jobs import INSERT, Jobs, job_of, queue_of
 from bot.errors import DatabaseError, ElsewhereError
 from bot.logs import told
 from bot.ports import Transaction
@@ -98,12 +97,10 @@ class ProcrastinateEngine:
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
         """Part of the transaction: what is committed is woken, whoever dies right afterwards. Raises DatabaseError."""
-        job: dict[str, Any] = {"task": "work", "queue": queue_of(kind), "lock": lock_of((kind, lane)), "due": None}
-        if delay > timedelta():
-            # No lock: a job that is to run later would hold up its whole lane until then.
-            job |= {"task": "ring", "lock": None, "due": self._jobs.due(delay)}
-            transaction.after_commit(lambda: self._jobs.nudge_later(queue_of(kind), delay))
-        await transaction.tell(INSERT, job | {"arguments": json.dumps({"kind": kind, "lane": lane})})
+        queue, due = queue_of(kind), self._jobs.due(delay) if delay > timedelta() else None
+        await transaction.tell(INSERT, job_of((kind, lane), due=due))
+        if due is not None:
+            transaction.after_commit(lambda: self._jobs.nudge_later(queue, delay))
 
     async def run(self) -> None:
         """Work until cancelled, whatever the database does meanwhile; lanes under way may then finish, for ten seconds."""
@@ -212,19 +209,16 @@ class ProcrastinateEngine:
 
     async def _put(self, lane: Lane, adapter: str | None = None) -> None:
         """``adapter``: only a process that has it is to take the lane, which waits until there is one."""
-        kind, name = lane
         # No queueing lock: a stalled job could then not be put back while another of its lane waits.
-        queue = queue_of(kind, adapter)
-        job = self._app.configure_task("work", queue=queue, lock=lock_of(lane))
-        await job.defer_async(kind=kind, lane=name)
+        await self._jobs.put(lane, adapter)
 
     async def _put_off(self, lane: Lane, delay: timedelta) -> None:
         kind, name = lane
         due = self._jobs.due(delay)
         once = f"{kind}:{name}:{due.timestamp():.0f}"  # those of the same second are one
-        job = self._app.configure_task("ring", queue=queue_of(kind), schedule_at=due, queueing_lock=once)
+        ring = self._app.configure_task("ring", queue=queue_of(kind), schedule_at=due, queueing_lock=once)
         with contextlib.suppress(AlreadyEnqueued):
-            await job.defer_async(kind=kind, lane=name)
+            await ring.defer_async(kind=kind, lane=name)
 
     # --- what others have left behind
 

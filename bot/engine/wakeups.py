@@ -70,6 +70,9 @@ _CHANGE = r"""
     END $$;
     -- What else waits for the same lock is asked for with each job that is fetched or finished.
     CREATE INDEX procrastinate_jobs_firstline_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing');
+    CREATE INDEX procrastinate_jobs_firstline_due ON procrastinate_jobs (queue_name, scheduled_at, id) WHERE status = 'todo';
+    -- These are for what is never asked here.
+    DROP INDEX procrastinate_jobs_priority_idx_v1, procrastinate_jobs_queue_name_idx_v1, procrastinate_jobs_id_lock_idx_v1;
 """
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from bot.engine import procrastinate, wakeups
+from bot.engine import connections, jobs, procrastinate, wakeups
 from bot.engine.procrastinate import ProcrastinateEngine
 from bot.errors import DatabaseError, ElsewhereError
 from tests.conftest import PostgresServer, TestDatabase, a_schema, libpq
@@ -317,3 +317,35 @@ async def test_stopping_at_any_moment_of_the_start_leaves_no_connection_open(dat
             await life
     await asyncio.sleep(0.2)  # for the server to notice
     assert await _execute(database, f"SELECT pid, query FROM pg_stat_activity WHERE application_name = '{name}'") == []
+
+
+async def test_what_waits_costs_those_nothing_who_look_for_work(database: TestDatabase) -> None:
+    """Neither what is due after the first, nor what is of another kind or for later, is read to find the first."""
+    many = 3000
+    engine = _engine(database, Work())
+    async with engine.opened():
+        pass
+    connector = connections.connector(libpq(database), most=1)
+    await connector.open_async()
+    try:
+        for queue, lock, due in (
+            ("other", "'other:' || n", "now() - interval '1 hour'"),
+            ("k", "NULL", "now() + n * interval '1 minute'"),
+            ("k", "'k:' || n", "now() - interval '1 minute'"),
+        ):
+            await connector.execute_query_async(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args, scheduled_at) "
+                f"SELECT '{queue}', 'work', {lock}, '{{}}', {due} FROM generate_series(1, {many}) AS n"
+            )
+        # Often enough that the plan is one that is made once and kept.
+        asked = {"queues": ["k", "k@fake"], "worker": None, "most": 8}
+        for _ in range(12):
+            taken = await connector.execute_query_all_async(jobs._FETCH, **asked)
+            assert len(taken) == 8
+        plan = await connector.execute_query_all_async(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {jobs._FETCH}", **asked
+        )
+    finally:
+        await connector.close_async()
+    read = plan[0]["QUERY PLAN"][0]["Plan"]["Shared Hit Blocks"]
+    assert read < many / 4, read
