@@ -6,6 +6,7 @@ It must not hold logic of its own: what it shows comes from below.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -93,9 +94,17 @@ def run(
 
     async def work() -> None:
         async with build(settings) as application:
+            _collect_seldom()
             await application.run(settings.heartbeat)
 
     _do(work())
+
+
+def _collect_seldom() -> None:
+    """Of what there is at the start next to nothing is ever thrown away, and much of it is looked through for each few messages."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 @app.command()
