@@ -64,8 +64,8 @@ class ProcrastinateEngine:
         sweep_every: timedelta = SWEEP_EVERY,
     ) -> None:
         """``address`` is a libpq URL. What has no handler here is done by other processes, and so is what was found to need an
-        adapter that is not among ``adapters``. ``concurrency`` is how many lanes of one kind run at the same time in this process; most of
-        them wait, for others to be understood together with or for a platform.
+        adapter that is not among ``adapters``. ``concurrency`` is how many lanes of one kind run at the same time in this process;
+        most of them wait, for others to be understood together with or for a platform.
         """
         self._address = address
         self._handlers = handlers

@@ -151,9 +151,9 @@ MUTATIONS = (
     ),
     Mutation(
         "one lane at a time among processes",
-        "bot/engine/procrastinate.py",
-        '"lock": lock_of((kind, lane)), "due": None',
-        '"lock": None, "due": None',
+        "bot/engine/jobs.py",
+        '"lock": lock_of(lane) if due is None else None',
+        '"lock": None',
         f"{INTEGRATION}test_procrastinate.py::test_two_engines_never_work_on_the_same_lane_at_the_same_time",
     ),
     Mutation(
