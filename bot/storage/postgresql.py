@@ -147,6 +147,7 @@ class Line:
         self._cursors = [driver.cursor()]
         """Used again and again: to make one takes as long as to use it."""
         self._put_off: list[_Saying] = []
+        self._writing = False
 
     @property
     def dialect(self) -> Dialect:
@@ -176,6 +177,8 @@ class Line:
         known = statement.on(self.dialect, parameters)
         said = known.text if rows is None else _ONLY_IF.format(known.text, rows)
         self._put_off.append(_Saying(said, known.bound(parameters)))
+        if not self._writing:
+            await self._say()  # no commit will come along
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         await self._say()
@@ -221,10 +224,11 @@ class Line:
     # --- the transaction
 
     def begin(self) -> None:
-        self._put_off = [_BEGIN]
+        self._put_off, self._writing = [_BEGIN], True
 
     async def commit(self) -> None:
         """Raises ConflictError, and DatabaseError when nothing is kept because a statement has failed that nobody has heeded."""
+        self._writing = False
         if self._put_off == [_BEGIN]:
             self._put_off = []  # nobody has said anything
             return
@@ -234,7 +238,7 @@ class Line:
 
     async def undo(self) -> None:
         """A connection that is not idle afterwards is closed, which undoes it, too."""
-        self._put_off = []
+        self._put_off, self._writing = [], False
         with suppress(self.dialect.loaded_dbapi.Error, TimeoutError):
             async with asyncio.timeout(UNDONE_WITHIN):
                 if not self.idle:

@@ -133,6 +133,15 @@ async def test_a_value_that_cannot_be_stored_is_an_error_of_the_database(databas
     assert await _rows(opened) == []
 
 
+async def test_what_is_told_where_nothing_is_committed_happens_all_the_same(database: TestDatabase) -> None:
+    if database.is_sqlite:
+        return  # whoever looks has a transaction there, which is undone
+    opened = database.open()
+    async with opened.reading() as connection:
+        await _add(connection)
+    assert len(await _rows(opened)) == 1
+
+
 async def test_what_fails_within_is_undone_alone(database: TestDatabase) -> None:
     opened = database.open()
     async with opened.writing() as connection:
@@ -141,6 +150,10 @@ async def test_what_fails_within_is_undone_alone(database: TestDatabase) -> None
             async with connection.begin_nested():
                 await _add(connection, kind="within")
                 raise ZeroDivisionError
+        with suppress(opened.dialect.loaded_dbapi.Error):
+            async with connection.begin_nested():
+                await _add(connection, kind="within and refused")
+                await _add(connection, kind=None)
         async with connection.begin_nested():
             await _add(connection, kind="within, too")
         await _add(connection, kind="after")
