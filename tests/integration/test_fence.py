@@ -78,8 +78,8 @@ async def test_ten_workers_at_one_turn_have_one_effect(
             a_desk(stores[1], catalogue, adapter=desk.adapter, clock=desk.clock) as third,
         ):
             await asyncio.gather(*(d.work(conversation_id) for d in (desk, second, third) for _ in range(3)))
-    assert [ticket.key for ticket in await desk.tickets()] == ["HD-000001"]
-    assert len(await desk.letters()) == 1
+    [ticket], [letter] = await desk.tickets(), await desk.letters()
+    assert ticket.key in letter.text, "which number it is, those decide that were refused"
     assert [(row.state, row.attempts) for row in await desk.inbox()] == [("handled", 0)]
 
 
