@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from adapters import markup
 from adapters.invitations import invitation
 from adapters.mail import mailable
 from adapters.markup import Run, Style, parse, split
@@ -213,10 +214,11 @@ def test_what_staff_write_is_rendered_in_work_that_grows_with_its_length(shape: 
 
     def work(length: int) -> int:
         message = OutboundMessage(chat, _tangled(shape, length))
+        markup._remembered.cache_clear()  # another platform may have shown the same
         return steps(lambda: render(message))
 
-    # Longer than what is remembered of what was rendered before.
-    assert work(20_000) < 6 * work(5_000) + 10_000
+    shorter = max(work(4_000), work(5_000) * 4 // 5)  # one that fits in whole costs less than its share
+    assert work(16_000) < 6 * shorter + 10_000
 
 
 @pytest.mark.parametrize("platform", RENDERERS)
