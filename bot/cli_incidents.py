@@ -48,6 +48,7 @@ def list_(form: Form = "rich") -> None:
 
     async def read(desk: Desk) -> list[dict[str, Any]]:
         async with desk.store.snapshot() as session:
+            (lasting,) = await session.ask(session.incidents.lasting())
             return [
                 {
                     "number": incident.id,
@@ -57,7 +58,7 @@ def list_(form: Form = "rich") -> None:
                     "text": dict(incident.text),
                     "affected": len(await session.incidents.affected(incident.id)),
                 }
-                for incident in await session.incidents.current()
+                for incident in lasting
             ]
 
     rows = at_desk(read)

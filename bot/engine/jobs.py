@@ -195,7 +195,7 @@ class Jobs(JobManager):
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - none is kept
         """Forget a job that has ended, and announce whatever has waited for its lane, which the worker would not do."""
-        self._held[job.worker_id or 0].discard(job.id)
+        self._let_go(job)
         before = self._news[job.queue]
         notice = {"channels": _channel(""), "notice": json.dumps(NOTICE)}
         await self._said(_FINISH, id=job.id, worker=job.worker_id, lock=job.lock, **notice)
@@ -212,10 +212,15 @@ class Jobs(JobManager):
         lock: str | None = None,  # noqa: ARG002
     ) -> None:
         """Put a job off that keeps its lane meanwhile. Raises UniqueViolation if it is a timer, and another has the same moment."""
-        self._held[job.worker_id or 0].discard(job.id)
+        self._let_go(job)
         due = retry_at or self.due(timedelta())
         await self._said(_RETRY, id=job.id, worker=job.worker_id, due=due)
         self.nudge_later(job.queue, max(due - self.due(timedelta()), timedelta()))
+
+    def _let_go(self, job: Job) -> None:
+        """It may be another process's, or that of a worker which is no more."""
+        if (held := self._held.get(job.worker_id or 0)) is not None:
+            held.discard(job.id)
 
     async def _said(self, query: str, **arguments: Any) -> None:
         """Say what becomes of a job until the database has heard it: else a process that lives would hold its lane for good.

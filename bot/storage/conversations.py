@@ -47,7 +47,7 @@ class Conversations:
         return row.id, row.next_seq
 
     def taking(self, chat: ChatRef, now: datetime) -> tuple[Prepared, Mapping[str, Any]]:
-        """How that is said."""
+        """The statement that does it, to be said along with others; its answer has ``id`` and ``next_seq``."""
         new = {
             "adapter": chat.adapter,
             "chat_id": storable(chat.chat_id),
@@ -64,6 +64,7 @@ class Conversations:
         return _TAKE, new
 
     def known(self, conversation_id: str) -> Question[Conversation | None]:
+        """As ``get``, with None for what is not there."""
         return Question(_GET, {"one": conversation_id}, _one)
 
     async def get(self, conversation_id: str, *, lock: bool = False) -> Conversation:

@@ -109,11 +109,6 @@ class Inbox:
         """What is still to be handled in this conversation, oldest first."""
         return Question(_OPEN, {"of_conversation": conversation_id}, lambda rows: tuple(_received(row) for row in rows))
 
-    async def open(self, conversation_id: str) -> tuple[Received, ...]:
-        """The same, asked alone."""
-        question = self.opened(conversation_id)
-        return question.read(await self._connection.execute(question.statement, question.parameters))
-
     async def find(self, chat: ChatRef, message_id: str) -> Received | None:
         """The newest version of the message with this platform id, whatever became of it."""
         original = await self._row(_t.c.identity == identity_of(chat, message_id))

@@ -38,11 +38,8 @@ class Incidents:
         )
         return _incident(row.one())
 
-    async def current(self) -> tuple[Incident, ...]:
-        question = self.lasting()
-        return question.read(await self._connection.execute(question.statement))
-
     def lasting(self) -> Question[tuple[Incident, ...]]:
+        """Those that are not over, the oldest first."""
         return Question(_CURRENT, {}, lambda rows: tuple(_incident(row) for row in rows))
 
     async def end(self, number: int, now: datetime) -> Incident | None:

@@ -116,13 +116,15 @@ class Session:
             )
 
     @overload
+    async def ask(self, only: Question[_A], /) -> tuple[_A]: ...
+    @overload
     async def ask(self, first: Question[_A], second: Question[_B], /) -> tuple[_A, _B]: ...
     @overload
     async def ask(
         self, first: Question[_A], second: Question[_B], third: Question[_C], fourth: Question[_D], /
     ) -> tuple[_A, _B, _C, _D]: ...
     async def ask(self, *questions: Question[Any]) -> tuple[Any, ...]:
-        """Several questions at once, which are answered one after the other."""
+        """One question, or several at once, which are answered one after the other."""
         answers = await self.connection.ask(*((each.statement, each.parameters) for each in questions))
         return tuple(each.read(answer) for each, answer in zip(questions, answers, strict=True))
 

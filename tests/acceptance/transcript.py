@@ -223,7 +223,8 @@ class Playing:
             tickets = await session.tickets.all()
             consents = await session.consents.of_conversation(conversation.id) if conversation else ()
             names = {organisation.id: organisation.name for organisation in await session.customers.organisations()}
-            affected = [await session.incidents.affected(i.id) for i in await session.incidents.current()]
+            (incidents,) = await session.ask(session.incidents.lasting())
+            affected = [await session.incidents.affected(incident.id) for incident in incidents]
         for difference in _of_ticket(turn, ticket, names):
             yield difference
         if turn.tickets is not None and len(tickets) != turn.tickets:

@@ -211,7 +211,7 @@ class Walker:
             assert not await session.inbox.dead()
             assert not await session.outbox.in_state("pending", "sending", "dead", "uncertain")
             if happened.conversation is not None:
-                assert not await session.inbox.open(happened.conversation.id)
+                assert await session.ask(session.inbox.opened(happened.conversation.id)) == ((),)
 
     def _state_is_sound(self, happened: Happened) -> None:
         conversation = happened.conversation

@@ -34,7 +34,8 @@ ODD_TEXTS = {
 
 async def _stored(store: Store, conversation_id: str) -> list[InboundMessage]:
     async with store.snapshot() as session:
-        return [received.message for received in await session.inbox.open(conversation_id)]
+        (waiting,) = await session.ask(session.inbox.opened(conversation_id))
+    return [received.message for received in waiting]
 
 
 async def test_a_message_is_stored_and_its_conversation_woken(desk: Desk) -> None:

@@ -188,7 +188,7 @@ async def test_what_failed_for_good_and_what_waits_too_long_is_told(database: Te
         await session.inbox.accept(a_message("Zebra"), long_ago)
         accepted = await session.inbox.accept(a_message("Gift", chat="c2"), long_ago)
         assert accepted is not None
-        (received,) = await session.inbox.open(accepted.conversation_id)
+        ((received,),) = await session.ask(session.inbox.opened(accepted.conversation_id))
         await session.inbox.mark_dead(received, long_ago)
     await database.close()
     found = await look(FIRSTLINE_DATABASE_URL=database.url)
