@@ -317,7 +317,7 @@ def _joined(
         for_staff=places.holds,
     )
     address = (settings.web_host, settings.web_port)
-    receiver = Receiver(store, engine, clock, told.observe)
+    receiver = Receiver(store, engine, clock, told.observe, settings.burst, by_name, places.holds)
     return App(
         store,
         engine,

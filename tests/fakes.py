@@ -173,9 +173,14 @@ class WakeLog:
 
     def __init__(self) -> None:
         self.woken: list[tuple[str, str]] = []
+        self.delays: list[timedelta] = []
 
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
-        transaction.after_commit(lambda: self.woken.append((kind, lane)))
+        def woken() -> None:
+            self.woken.append((kind, lane))
+            self.delays.append(delay)
+
+        transaction.after_commit(woken)
 
     async def run(self) -> None:
         await asyncio.Event().wait()

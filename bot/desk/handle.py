@@ -42,7 +42,7 @@ from bot.knowledge import Knowledge
 from bot.logs import redacted, told
 from bot.model import Author, ChatRef, Conversation, Language, Mode, Prediction, Priority, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
-from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
+from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.inbox import Received
 from bot.storage.store import Session, Store
 from bot.storage.tickets import NewTicket
@@ -108,8 +108,6 @@ class Worker:
             raise ElsewhereError(conversation.chat.adapter)
         if self.room is not None and self.room.holds(conversation.chat):
             return await self.room(conversation, waiting)
-        if isinstance(adapter, ShowsWorking) and conversation.mode is not Mode.HUMAN and not waiting[0].attempts:
-            adapter.working(conversation.chat)
         if delay := self._not_yet(waiting):
             return delay
         if self.room is not None and await self.room.joined(conversation, waiting[0]):

@@ -6,16 +6,17 @@ It must not understand the message; that is the worker's part, and may fail with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import structlog
 
 from bot.desk.lanes import FETCH, HANDLE
 from bot.files.names import harmless, one_line
-from bot.model import ChatRef, InboundMessage
+from bot.model import ChatRef, InboundMessage, Mode
 from bot.observing import Observe, observed, unobserved
-from bot.ports import Clock, Engine
+from bot.ports import ChatAdapter, Clock, Engine, ShowsWorking
 from bot.storage.inbox import Accepted
 from bot.storage.moves import move
 from bot.storage.store import Store
@@ -25,10 +26,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Receiver:
+    """``burst``: no turn begins before somebody has been silent for so long, so that nobody has to look before.
+
+    ``for_staff`` says whether staff sit in a chat.
+    """
+
     store: Store
     engine: Engine
     clock: Clock
     observe: Observe = unobserved
+    burst: timedelta = timedelta()
+    adapters: Mapping[str, ChatAdapter] = field(default_factory=dict)
+    for_staff: Callable[[ChatRef], bool] = lambda chat: False  # noqa: ARG005 - a default that fits the type
 
     async def __call__(self, message: InboundMessage) -> None:
         """Returns once the message is durable; a duplicate is a quiet success, and so is what was overheard where nobody talks to
@@ -44,6 +53,8 @@ class Receiver:
             accepted = await asyncio.shield(asyncio.create_task(self._stored(message)))
             step.outcome = "accepted" if accepted else "repeated"
             step.correlation = accepted.correlation if accepted else None
+        if accepted is not None and accepted.mode is not Mode.HUMAN:
+            self._show(message.chat)
         log.info(
             f"message_{step.outcome}",
             conversation=accepted.conversation_id if accepted else None,
@@ -51,6 +62,12 @@ class Receiver:
             message=message.message_id,
             **_shape(message),
         )
+
+    def _show(self, chat: ChatRef) -> None:
+        """That a reply is being worked on."""
+        adapter = self.adapters.get(chat.adapter)
+        if adapter is not None and isinstance(adapter, ShowsWorking):
+            adapter.working(chat)
 
     async def _talking(self, chat: ChatRef) -> bool:
         async with self.store.snapshot() as session:
@@ -72,7 +89,9 @@ class Receiver:
             if accepted is not None:
                 for attachment in await session.attachments.expect(accepted.conversation_id, message, now):
                     await self.engine.wake(session, FETCH, str(attachment))
-                await self.engine.wake(session, HANDLE, accepted.conversation_id)
+                alone = message.action is not None or self.for_staff(message.chat)
+                delay = timedelta() if alone else self.burst
+                await self.engine.wake(session, HANDLE, accepted.conversation_id, delay)
         return accepted
 
 

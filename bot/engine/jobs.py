@@ -71,37 +71,53 @@ _FINISH = """
         SELECT queue_name FROM procrastinate_jobs
         WHERE lock = %(lock)s AND status = 'todo' ORDER BY priority DESC, id LIMIT 1
     )
-    SELECT pg_notify(%(channels)s || queue_name, %(notice)s) FROM next
+    SELECT queue_name FROM next
 """
 _RETRY = """
     SELECT procrastinate_retry_job_v2(id, %(due)s, NULL, NULL, NULL) FROM procrastinate_jobs
     WHERE id = %(id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker)s::bigint
 """
 _NOTIFY = "SELECT pg_notify(%(channel)s, %(notice)s)"
+_BEAT = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%(workers)s)"
 
 log = structlog.get_logger(__name__)
+
+
+class _Job(Job):
+    def log_context(self) -> dict[str, Any]:
+        """Asked for four times for each job, also when nothing is logged."""
+        return {"id": self.id, "queue": self.queue, "call_string": self.call_string}
 
 
 class Jobs(JobManager):
     """Leaves no job lying that could run."""
 
-    def __init__(self, connector: PsycopgConnector, lanes: int) -> None:
-        """``lanes``: how many jobs a worker has at the same time."""
+    def __init__(self, connector: PsycopgConnector, lanes: int, *, heartbeat: timedelta) -> None:
+        """``lanes``: how many jobs a worker has at the same time. Signs of life are wanted every ``heartbeat``."""
         super().__init__(connector)
         self._lanes = lanes
+        self._heartbeat = heartbeat
         self._ready: defaultdict[int, deque[Job]] = defaultdict(deque)
         """Taken by a worker, which asks for one after the other, and not yet begun."""
         self._held: defaultdict[int, set[int | None]] = defaultdict(set)
         """The jobs that each worker has, those included."""
+        self._worker_of: dict[str, int] = {}
+        """By queue."""
         self._news: Counter[str] = Counter()
         """How often something was heard of each queue."""
         self._listening: dict[str, NotificationCallback] = {}
         """What tells the worker of a queue."""
+        self._emptied: dict[int, int] = {}
+        """How often something had been heard when a worker took all that there was."""
         self._workers: set[int] = set()
+        self._beaten: float | None = None
+        """When the last sign of life was given, by the loop's clock."""
         self._ahead = timedelta()
         """By how much the database's clock is ahead of ours."""
         self._nudges: set[asyncio.TimerHandle] = set()
-        self._nudging: set[asyncio.Task[None]] = set()
+        self._nudging: set[str] = set()
+        """Queues of which somebody is about to be told."""
+        self._telling: set[asyncio.Task[None]] = set()
 
     # --- news of jobs
 
@@ -132,9 +148,28 @@ class Jobs(JobManager):
         if queue in self._listening:
             await self._listening[queue](channel=_channel(queue), notification=notification)
 
+    def nudge(self, queue: str, delay: timedelta = timedelta()) -> None:
+        """Have somebody look for jobs that are there by then: the worker of this process if it has room, else those of others.
+
+        All look by themselves, too, but only once in a while.
+        """
+
+        def now() -> None:
+            self._nudges.discard(timer)
+            self.nudge(queue)
+
+        if delay > timedelta():
+            timer = asyncio.get_running_loop().call_later(delay.total_seconds() + 0.005, now)
+            self._nudges.add(timer)
+        elif queue not in self._nudging:
+            self._nudging.add(queue)
+            task = asyncio.create_task(self._nudge(queue))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
     async def _nudge(self, queue: str) -> None:
-        """Have somebody look for jobs: the worker of this process, or if there is none those of others."""
-        if queue in self._listening:
+        self._nudging.discard(queue)
+        if queue in self._listening and len(self._held[self._worker_of.get(queue, 0)]) < self._lanes:
             await self._tell(queue, NOTICE)
             return
         try:
@@ -152,37 +187,30 @@ class Jobs(JobManager):
         row = await self.connector.execute_query_one_async("SELECT clock_timestamp() AS now")
         self._ahead = row["now"] - datetime.now(UTC)
 
-    def nudge_later(self, queue: str, delay: timedelta) -> None:
-        """Workers hear of new jobs, but not that the time of one has come; until they look by themselves, seconds pass."""
-
-        def now() -> None:
-            self._nudges.discard(timer)
-            task = asyncio.create_task(self._nudge(queue))
-            self._nudging.add(task)
-            task.add_done_callback(self._nudging.discard)
-
-        timer = asyncio.get_running_loop().call_later(delay.total_seconds() + 0.005, now)
-        self._nudges.add(timer)
-
     async def close(self) -> None:
         """Nobody is nudged any more."""
         for nudge in self._nudges:
             nudge.cancel()
         self._nudges.clear()
-        await asyncio.gather(*self._nudging, return_exceptions=True)
+        await asyncio.gather(*self._telling, return_exceptions=True)
 
     # --- jobs
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The worker forgets what it is told while it looks, so this looks again."""
         mine, ready = tuple(queues or ()), self._ready[worker_id]
+        self._worker_of |= dict.fromkeys(mine, worker_id)
         while not ready:
             before = self._heard(mine)
+            if self._emptied.pop(worker_id, None) == before:
+                return None
             most = min(max(self._lanes - len(self._held[worker_id]), 1), TOGETHER)
             rows = await self.connector.execute_query_all_async(_FETCH, queues=list(mine), worker=worker_id, most=most)
-            ready.extend(Job.from_row(row) for row in rows)
+            ready.extend(_Job.from_row(row) for row in rows)
             self._held[worker_id] |= {row["id"] for row in rows}
-            if not rows and self._heard(mine) == before:
+            if rows and len(rows) < most:
+                self._emptied[worker_id] = before
+            elif not rows and self._heard(mine) == before:
                 return None
         return ready.popleft()
 
@@ -192,16 +220,17 @@ class Jobs(JobManager):
     async def put(self, lane: Lane, adapter: str | None) -> None:
         """Raises ConnectorException."""
         await self.connector.execute_query_async(_PUT, **job_of(lane, adapter))
+        self.nudge(queue_of(lane[0], adapter))
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - none is kept
-        """Forget a job that has ended, and announce whatever has waited for its lane, which the worker would not do."""
+        """Forget a job that has ended, and tell of whatever has waited for its lane, which the worker would not do."""
         self._let_go(job)
         before = self._news[job.queue]
-        notice = {"channels": _channel(""), "notice": json.dumps(NOTICE)}
-        await self._said(_FINISH, id=job.id, worker=job.worker_id, lock=job.lock, **notice)
+        for next_ in await self._said(_FINISH, id=job.id, worker=job.worker_id, lock=job.lock):
+            self.nudge(next_["queue_name"])
         if job.lock is not None and self._news[job.queue] != before:
             # What came meanwhile may be of this lane: too late to have been seen above, and too early for the lane to be free.
-            await self._nudge(job.queue)
+            self.nudge(job.queue)
 
     async def retry_job(
         self,
@@ -215,28 +244,26 @@ class Jobs(JobManager):
         self._let_go(job)
         due = retry_at or self.due(timedelta())
         await self._said(_RETRY, id=job.id, worker=job.worker_id, due=due)
-        self.nudge_later(job.queue, max(due - self.due(timedelta()), timedelta()))
+        self.nudge(job.queue, due - self.due(timedelta()))
 
     def _let_go(self, job: Job) -> None:
         """It may be another process's, or that of a worker which is no more."""
         if (held := self._held.get(job.worker_id or 0)) is not None:
             held.discard(job.id)
 
-    async def _said(self, query: str, **arguments: Any) -> None:
+    async def _said(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
         """Say what becomes of a job until the database has heard it: else a process that lives would hold its lane for good.
 
         A job that was put back meanwhile, because this process stood still for too long, is another's now and left alone.
         """
         while True:
             try:
-                await self.connector.execute_query_async(query, **arguments)
+                return await self.connector.execute_query_all_async(query, **arguments)
             except UniqueViolation:
                 raise
             except ConnectorException as error:
                 log.warning("database_away", error=repr(error.__cause__))
                 await asyncio.sleep(AGAIN_AFTER)
-            else:
-                return
 
     # --- signs of life
 
@@ -255,6 +282,7 @@ class Jobs(JobManager):
         for job in self._ready.pop(worker_id, ()):
             await self.retry_job(job)
         self._held.pop(worker_id, None)
+        self._emptied.pop(worker_id, None)
         await super().unregister_worker(worker_id)
 
     async def beat(self) -> None:
@@ -262,14 +290,28 @@ class Jobs(JobManager):
         for worker in tuple(self._workers):
             await self.update_heartbeat(worker)
 
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Of all workers at once, so that the next ones need not give theirs. Raises ConnectorException."""
+        now = asyncio.get_running_loop().time()
+        if self._beaten is not None and now - self._beaten < self._heartbeat.total_seconds() / 2:
+            return
+        self._beaten = now
+        try:
+            await self.connector.execute_query_async(_BEAT, workers=[worker_id, *self._workers])
+        except ConnectorException:
+            self._beaten = None
+            raise
 
-def job_of(lane: Lane, adapter: str | None = None, due: datetime | None = None) -> dict[str, Any]:
-    """The work on a lane; with ``due`` what wakes it then, which has no lock: it would hold up the whole lane until then."""
+
+def job_of(
+    lane: Lane, adapter: str | None = None, due: datetime | None = None, *, holds: bool = True
+) -> dict[str, Any]:
+    """The work on a lane, which ``holds`` it up until it is ``due``, or else something without a lock that wakes it then."""
     kind, name = lane
     return {
         "queue": queue_of(kind, adapter),
-        "task": "work" if due is None else "ring",
-        "lock": lock_of(lane) if due is None else None,
+        "task": "work" if holds else "ring",
+        "lock": lock_of(lane) if holds else None,
         "arguments": json.dumps({"kind": kind, "lane": name}),
         "due": due,
     }

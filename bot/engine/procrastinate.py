@@ -75,7 +75,7 @@ class ProcrastinateEngine:
         self._sweep_every = sweep_every
         self._connector = connections.connector(address, most=4 + len(handlers))
         self._app = App(connector=self._connector)
-        self._jobs = self._app.job_manager = Jobs(self._connector, concurrency)
+        self._jobs = self._app.job_manager = Jobs(self._connector, concurrency, heartbeat=HEARTBEAT)
         self._app.task(name="work", queue="work", retry=_Soon())(self._work)
         self._app.task(name="ring", queue="work")(self._ring)
         self._stopping = False
@@ -99,9 +99,8 @@ class ProcrastinateEngine:
     async def wake(self, transaction: Transaction, kind: str, lane: str, delay: timedelta = timedelta()) -> None:
         """Part of the transaction: what is committed is woken, whoever dies right afterwards. Raises DatabaseError."""
         queue, due = queue_of(kind), self._jobs.due(delay) if delay > timedelta() else None
-        await transaction.tell(INSERT, job_of((kind, lane), due=due))
-        if due is not None:
-            transaction.after_commit(lambda: self._jobs.nudge_later(queue, delay))
+        await transaction.tell(INSERT, job_of((kind, lane), due=due, holds=delay <= SHORT))
+        transaction.after_commit(lambda: self._jobs.nudge(queue, delay))
 
     async def run(self) -> None:
         """Work until cancelled, whatever the database does meanwhile; lanes under way may then finish, for ten seconds."""
@@ -188,7 +187,7 @@ class ProcrastinateEngine:
                 await self._put((kind, lane), adapter)
             elif delay is not None:
                 await self._put_off((kind, lane), delay)
-                self._jobs.nudge_later(queue_of(kind), delay)
+                self._jobs.nudge(queue_of(kind), delay)
         except ConnectorException as error:
             log.warning("wake_up_lost", kind=kind, lane=lane, error=repr(error.__cause__))  # the sweeper finds it
 

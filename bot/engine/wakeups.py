@@ -14,7 +14,7 @@ from procrastinate.schema import SchemaManager
 from bot.errors import DatabaseError
 
 OURS = "Wake-ups of Firstline"
-LAYOUT = 3
+LAYOUT = 4
 """Of what is changed in them here."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('firstline wake-ups ' || current_schema()))"
@@ -45,13 +45,13 @@ _DROP = r"""
     END $$
 """
 _CHANGE = r"""
-    -- What happened to each job is of no interest, and would cost as much as the job.
+    -- What happened to each job is of no interest, and would cost as much as the job; whoever writes one tells of it.
     DO $$
     DECLARE statement text;
     BEGIN
         FOR statement IN
             SELECT format('DROP TRIGGER %I ON procrastinate_jobs', tgname) FROM pg_trigger
-            WHERE tgrelid = 'procrastinate_jobs'::regclass AND NOT tgisinternal AND tgname NOT LIKE '%\_notify\_%'
+            WHERE tgrelid = 'procrastinate_jobs'::regclass AND NOT tgisinternal
             UNION ALL
             SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
             WHERE confrelid = 'procrastinate_jobs'::regclass
@@ -62,12 +62,6 @@ _CHANGE = r"""
     -- A crash of the database empties them, and the sweeper fills them again.
     ALTER TABLE procrastinate_jobs SET UNLOGGED;
     ALTER TABLE procrastinate_workers SET UNLOGGED;
-    -- Only those who have the queue listen, and which job it is they do not ask.
-    CREATE OR REPLACE FUNCTION procrastinate_notify_queue_job_inserted_v1() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        PERFORM pg_notify('procrastinate_queue_v1#' || NEW.queue_name, '{"type": "job_inserted", "job_id": 0}');
-        RETURN NULL;
-    END $$;
     -- What else waits for the same lock is asked for with each job that is fetched or finished.
     CREATE INDEX procrastinate_jobs_firstline_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing');
     CREATE INDEX procrastinate_jobs_firstline_due ON procrastinate_jobs (queue_name, scheduled_at, id) WHERE status = 'todo';

@@ -6,7 +6,7 @@ It must not know what the bot does about a matter, nor where the catalogue comes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,10 +130,16 @@ class CascadeClassifier:
         return predictions
 
     def _judge(self, pieces: Sequence[Piece]) -> list[Matter]:
-        """Each piece as if it were a message with one matter."""
+        """Each piece as if it were a message with one matter.
+
+        Many say the same: a request is asked about alone, and as a piece of what it is together with the answer to a question.
+        """
         if not pieces:
             return []
-        texts = [piece.text for piece in pieces]
+        said = self._judged(list(dict.fromkeys(piece.text for piece in pieces)))
+        return [replace(said[piece.text], start=piece.start, end=piece.end) for piece in pieces]
+
+    def _judged(self, texts: Sequence[str]) -> dict[str, Matter]:
         scores = self._model.predict(texts, self._encoder.encode(texts))
         matches = [self._lexicon.find(text) for text in texts]
         kinds = np.stack([self._believed(*each) for each in zip(scores.probabilities, matches, strict=True)])
@@ -141,11 +147,11 @@ class CascadeClassifier:
         topics = _summed(kinds, self._topic_of, len(self._topics))
         ranked, likely = top(categories, len(_CATEGORIES)), top(topics, _TOPICS)
         vague = topics @ self._is_vague
-        return [
-            Matter(
-                start=piece.start,
-                end=piece.end,
-                text=piece.text,
+        return {
+            text: Matter(
+                start=0,
+                end=len(text),
+                text=text,
                 categories=tuple((_CATEGORIES[i], float(categories[row, i])) for i in ranked[row]),
                 topics=tuple(
                     Candidate(self._topics[i], self._topic_category[self._topics[i]], float(topics[row, i]))
@@ -155,10 +161,10 @@ class CascadeClassifier:
                 vague=float(vague[row]),
                 source="statistical" if match is None else "exact" if match.similarity == 1 else "fuzzy",
                 nearest=self._nearest(scores, row, match),
-                products=self._products.find(piece.text),
+                products=self._products.find(text),
             )
-            for row, (piece, match) in enumerate(zip(pieces, matches, strict=True))
-        ]
+            for row, (text, match) in enumerate(zip(texts, matches, strict=True))
+        }
 
     def _believed(self, kinds: Floats, match: Match | None) -> Floats:
         """The probabilities of the kinds when ``match`` is believed too."""

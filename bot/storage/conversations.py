@@ -28,7 +28,7 @@ _TAKE = Prepared(
     lambda database: (
         upsert(database, _t)
         .on_conflict_do_update(index_elements=["adapter", "chat_id", "thread_id"], set_={"next_seq": _t.c.next_seq + 1})
-        .returning(_t.c.id, _t.c.next_seq)
+        .returning(_t.c.id, _t.c.next_seq, _t.c.mode)
     )
 )
 _ONE = select(_t).where(_t.c.id == bindparam("one"))
@@ -47,7 +47,7 @@ class Conversations:
         return row.id, row.next_seq
 
     def taking(self, chat: ChatRef, now: datetime) -> tuple[Prepared, Mapping[str, Any]]:
-        """The statement that does it, to be said along with others; its answer has ``id`` and ``next_seq``."""
+        """The statement that does it, to be said along with others; its answer has ``id``, ``next_seq``, ``mode``."""
         new = {
             "adapter": chat.adapter,
             "chat_id": storable(chat.chat_id),

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
-from bot.model import ChatRef, InboundMessage
+from bot.model import ChatRef, InboundMessage, Mode
 from bot.storage import tables
 from bot.storage.codec import dump_message, load_message, storable
 from bot.storage.connection import Connection
@@ -74,10 +74,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Where a new message was put, and under which number everything that follows from it is found."""
+    """Where a new message was put, and under which number everything that follows from it is found.
+
+    ``mode``: who has the word there.
+    """
 
     conversation_id: str
     correlation: str
+    mode: Mode
 
 
 class Inbox:
@@ -103,7 +107,8 @@ class Inbox:
             "new_received_at": now,
         }
         taken, stored = await self._connection.ask((take, place), (_ACCEPT, row))
-        return Accepted(taken.one().id, correlation) if stored.one_or_none() else None
+        conversation = taken.one()
+        return Accepted(conversation.id, correlation, Mode(conversation.mode)) if stored.one_or_none() else None
 
     def opened(self, conversation_id: str) -> Question[tuple[Received, ...]]:
         """What is still to be handled in this conversation, oldest first."""

@@ -165,7 +165,7 @@ async def a_desk(
             classifier=classifier,
             clock=clock,
             engine=engine,
-            receive=Receiver(store, engine, clock),
+            receive=Receiver(store, engine, clock, burst=BURST, adapters=adapters),
             work=Worker(
                 store=store,
                 engine=engine,

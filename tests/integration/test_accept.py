@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +18,7 @@ from bot.storage import tables
 from bot.storage.store import Store
 from tests.conftest import TestDatabase
 from tests.fakes import FakeClock, WakeLog, a_message
-from tests.integration.desk import Desk, busy_for
+from tests.integration.desk import BURST, Desk, busy_for
 
 ODD_TEXTS = {
     "empty": "",
@@ -43,6 +43,17 @@ async def test_a_message_is_stored_and_its_conversation_woken(desk: Desk) -> Non
     (row,) = await desk.inbox()
     assert (row.text, row.state, row.seq) == ("Hallo", "new", 1)
     assert desk.engine.woken == [(HANDLE, row.conversation_id)]
+
+
+async def test_nobody_looks_at_a_message_before_its_burst_can_be_over_but_at_a_button_and_at_staff_at_once(
+    store: Store,
+) -> None:
+    engine = WakeLog()
+    receive = Receiver(store, engine, FakeClock(), burst=BURST, for_staff=lambda chat: chat.chat_id == "staff")
+    await receive(a_message("Guten Tag"))
+    await receive(a_message("Ja", action="yes"))
+    await receive(a_message("Ich übernehme", chat="staff"))
+    assert engine.delays == [BURST, timedelta(), timedelta()]
 
 
 async def test_a_message_that_comes_again_is_a_quiet_success_and_wakes_nobody(desk: Desk) -> None:

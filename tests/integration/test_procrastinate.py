@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from procrastinate import PsycopgConnector
 
 from bot.engine import connections, jobs, procrastinate, wakeups
 from bot.engine.procrastinate import ProcrastinateEngine
@@ -67,6 +68,70 @@ async def test_many_wake_ups_of_one_lane_are_taken_together(database: TestDataba
     assert work.done == ["a"]
 
 
+async def test_work_for_soon_is_looked_for_when_its_time_has_come_and_once(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody polls meanwhile, and what comes for its lane until then is done along with it."""
+    monkeypatch.setattr(procrastinate, "POLL_EVERY", timedelta(hours=1))
+    work, store = Work(), database.store()
+    engine = _engine(database, work)
+    async with running(engine):
+        await asyncio.sleep(0.2)
+        for delay in (0.3, 0.31, 0):
+            async with store.transaction() as session:
+                await engine.wake(session, "k", "a", timedelta(seconds=delay))
+        await asyncio.sleep(0.15)
+        assert work.done == [], "what is for soon holds up its lane"
+        await until(lambda: work.done == ["a"])
+        await asyncio.sleep(0.2)
+        await engine.settled()
+    assert work.done == ["a"]
+
+
+async def test_a_worker_that_has_all_it_can_take_has_others_told(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procrastinate, "POLL_EVERY", timedelta(hours=1))
+    busy, work, store = Work(), Work(), database.store()
+    busy.seconds = 60
+    full = ProcrastinateEngine(libpq(database), {"k": busy}, FakeTables(), concurrency=1)
+    monkeypatch.setattr(procrastinate, "GRACE", timedelta(milliseconds=50))
+    async with running(full):
+        async with store.transaction() as session:
+            await full.wake(session, "k", "a")
+        await until(lambda: busy.now["a"] == 1)
+        async with running(_engine(database, work)):
+            await asyncio.sleep(0.2)
+            async with store.transaction() as session:
+                await full.wake(session, "k", "b")
+            await until(lambda: work.done == ["b"])
+
+
+async def test_one_sign_of_life_does_for_all_workers_of_a_process(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procrastinate, "HEARTBEAT", timedelta(seconds=0.2))
+    said: Counter[str] = Counter()
+    execute = PsycopgConnector.execute_query_async
+
+    async def counted(self: PsycopgConnector, query: str, **arguments: object) -> None:
+        said[query] += 1
+        await execute(self, query, **arguments)
+
+    monkeypatch.setattr(PsycopgConnector, "execute_query_async", counted)
+    engine = ProcrastinateEngine(libpq(database), {kind: Work() for kind in "klmno"}, FakeTables())
+    old = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat < now() - interval '1 s'"
+    registered = "SELECT count(*) FROM procrastinate_workers"
+    async with running(engine):
+        while await _execute(database, registered) != [(5,)]:
+            await asyncio.sleep(0.01)
+        said.clear()
+        await asyncio.sleep(2)
+        assert await _execute(database, old) == [(0,)]
+    beats = sum(count for query, count in said.items() if "last_heartbeat" in query)
+    assert 5 <= beats <= 25, "five workers and the process itself would make sixty of it"
+
+
 async def test_two_engines_never_work_on_the_same_lane_at_the_same_time(database: TestDatabase) -> None:
     """Both share one ``Work``, which notes when a lane runs twice."""
     work, store = Work(), database.store()
@@ -109,7 +174,7 @@ async def test_what_a_dead_process_was_doing_is_put_back(database: TestDatabase,
     work, store = Work(), database.store()
     engine = _engine(database, work)
     async with engine.opened(), store.transaction() as session:
-        await engine.wake(session, "k", "a", timedelta() if kind == "work" else timedelta(seconds=0.001))
+        await engine.wake(session, "k", "a", timedelta() if kind == "work" else timedelta(seconds=3))
     await _execute(database, "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
     dead = "status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
     await _execute(database, f"UPDATE procrastinate_jobs SET {dead}")
@@ -168,7 +233,7 @@ async def test_what_happened_to_jobs_is_not_written_down(database: TestDatabase)
         await engine.settled()
         assert await _execute(database, "SELECT last_value, is_called FROM procrastinate_events_id_seq") == [(1, False)]
     triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'procrastinate_jobs'::regclass AND NOT tgisinternal"
-    assert len(await _execute(database, triggers)) == 2, "those that announce a job, and that it is to be broken off"
+    assert await _execute(database, triggers) == []
 
 
 async def test_tables_of_another_version_are_made_anew_and_the_sweeper_finds_what_was_lost_with_them(

@@ -86,8 +86,10 @@ async def test_one_takes_another_handles_and_a_third_sends(
         assert (taking.runs, handling.runs, sending.runs) == (1, 0, 0)
     assert Counter(chat for chat, _ in sending.sent) == Counter(f"c{n}" for n in range(10))
     assert taking.sent == handling.sent == []
-    assert set(handling.shown) == {f"c{n}" for n in range(10)}, "courtesies need no intake"
-    assert taking.shown == sending.shown == []
+    assert set(taking.shown) == {f"c{n}" for n in range(10)}, (
+        "whoever takes a message shows at once that it is worked on"
+    )
+    assert handling.shown == sending.shown == []
 
 
 async def test_what_waits_while_no_process_has_the_role_is_done_when_one_comes(
