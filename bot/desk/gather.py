@@ -17,11 +17,37 @@ from bot.desk.speaker import seen_by
 from bot.dialogue import actions
 from bot.dialogue.facts import ticket_numbers
 from bot.dialogue.situation import PATIENCE, REOPEN_WITHIN, Situation
-from bot.model import Conversation, InboundMessage, Ticket
+from bot.model import Conversation, InboundMessage, Incident, Ticket
+from bot.storage.inbox import Received
 from bot.storage.store import Session
 
 Identify = Literal["auto", "always", "never"]
 """Whether customers are asked who they are: only if some are on file, in any case, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is read along with a conversation, whoever writes there; ``asked``: customers are on file."""
+
+    asked: bool
+    here: tuple[Ticket, ...]
+    done: tuple[Ticket, ...]
+    incidents: tuple[Incident, ...]
+    consented: bool
+
+
+async def look(session: Session, conversation_id: str) -> tuple[tuple[Received, ...], Conversation | None, Around]:
+    """What is still to be handled in a conversation, oldest first, and what there is around it."""
+    waiting, conversation, asked, here, done, incidents, consented = await session.ask(
+        session.inbox.opened(conversation_id),
+        session.conversations.known(conversation_id),
+        session.customers.on_file(),
+        session.tickets.newest_in(conversation_id),
+        session.tickets.newest_done_in(conversation_id),
+        session.incidents.lasting(),
+        session.consents.in_force(conversation_id),
+    )
+    return waiting, conversation, Around(asked, here, done, incidents, consented)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +65,9 @@ class Gathering:
     patience: timedelta = PATIENCE
     reopen_within: timedelta = REOPEN_WITHIN
 
-    async def seen(self, session: Session, conversation: Conversation, message: InboundMessage) -> Seen:
+    async def seen(self, session: Session, conversation: Conversation, message: InboundMessage, around: Around) -> Seen:
         """The conversation and whoever sent ``message``."""
-        if not await session.customers.any():
+        if not around.asked:
             return Seen(conversation, asked=False)
         standings = await session.customers.standings(message.chat, message.sender.id)
         standing, _ = _chosen(conversation, standings, checked=True)
@@ -53,6 +79,7 @@ class Gathering:
         seen: Seen,
         message: InboundMessage,
         text: str,
+        around: Around,
         agreement: Agreement,
         code: Literal["right", "wrong"] | None = None,
         *,
@@ -72,12 +99,7 @@ class Gathering:
         asked = pending is not None and pending.kind in ("identity", "code")
         said = f"{pending.data.get('said', '')}\n{text}" if pending is not None else text
         numbers = ticket_numbers(f"{pending.text if pending is not None else ''}\n{text}")
-        here, done_here, incidents, consented = await session.ask(
-            session.tickets.newest_in(conversation.id),
-            session.tickets.newest_done_in(conversation.id),
-            session.incidents.lasting(),
-            session.consents.in_force(conversation.id),
-        )
+        here, done_here = around.here, around.done
         if numbers:
             here = await session.tickets.of_conversation(conversation.id, numbers)
         if named := (*numbers, *_pressed(message)):
@@ -93,9 +115,9 @@ class Gathering:
             done=await _done(session, done_here, standing, message, tickets, now),
             reopen_within=self.reopen_within,
             current=await session.tickets.get(conversation.ticket) if conversation.ticket is not None else None,
-            incidents=incidents,
+            incidents=around.incidents,
             usual_hours=agreement.hours,
-            consented=consented,
+            consented=around.consented,
             patience=self.patience,
         )
 

@@ -22,7 +22,7 @@ from bot.catalogue.catalogue import Catalogue
 from bot.desk.cards import STAFF_ACTIONS
 from bot.desk.customers import MAIL, send_code
 from bot.desk.effects import Effects, files, subject
-from bot.desk.gather import Gathering, Seen, at_rest
+from bot.desk.gather import Around, Gathering, Seen, at_rest, look
 from bot.desk.saying import UnsayableError, address_of, say
 from bot.desk.speaker import rejoined
 from bot.desk.turns import LONGEST_TURN, Burst, late, oldest
@@ -98,9 +98,7 @@ class Worker:
         Raises ElsewhereError.
         """
         async with self.store.snapshot() as session:
-            waiting, conversation = await session.ask(
-                session.inbox.opened(conversation_id), session.conversations.known(conversation_id)
-            )
+            waiting, conversation, around = await look(session, conversation_id)
         if not waiting or conversation is None:
             return None
         adapter = self.adapters.get(conversation.chat.adapter)
@@ -118,15 +116,15 @@ class Worker:
         first, *others = burst.rows
         with observed(self.observe, "handle", conversation.chat.adapter, correlation=first.correlation) as step:
             step.others, step.attempt = tuple(row.correlation for row in others), first.attempts + 1
-            again = await self._turn(conversation, burst, step)
+            again = await self._turn(conversation, burst, around, step)
         # What was accepted after the look above has a wake-up of its own.
         return None if step.outcome == "handled" and len(burst.rows) == len(waiting) else again
 
-    async def _turn(self, conversation: Conversation, burst: Burst, step: Step) -> timedelta:
+    async def _turn(self, conversation: Conversation, burst: Burst, around: Around, step: Step) -> timedelta:
         log_ = log.bind(correlation=step.correlation, conversation=conversation.id)
         knowledge = self.knowledge()  # one pair for the whole turn, whatever is loaded meanwhile
         try:
-            outcome = await self._handle(conversation, burst, knowledge)
+            outcome = await self._handle(conversation, burst, around, knowledge)
         except ConflictError:
             step.outcome = "overtaken"
             log_.info("turn_overtaken")  # somebody else changed the conversation: read it again and decide anew
@@ -153,21 +151,21 @@ class Worker:
         due = min(last.received_at + self.burst, first.received_at + 4 * self.burst)
         return max(due - now, timedelta()) or None
 
-    async def _handle(self, whole: Conversation, burst: Burst, knowledge: Knowledge) -> Outcome:
+    async def _handle(self, whole: Conversation, burst: Burst, around: Around, knowledge: Knowledge) -> Outcome:
         secret = False
         async with self.store.snapshot() as session:
-            seen = await self.gather.seen(session, whole, burst.first)
+            seen = await self.gather.seen(session, whole, burst.first, around)
             conversation, digits = seen.conversation, _digits(seen.conversation, burst)
             proof = digits is not None or burst.first.invitation is not None
             if not proof:
-                situation, before = await self._looked(session, seen, burst, knowledge)
+                situation, before = await self._looked(session, seen, burst, around, knowledge)
         if proof:
             code, burst, secret = await self._proved(burst, digits)
             async with self.store.snapshot() as session:
-                known = await self.gather.seen(session, whole, burst.first)
+                known = await self.gather.seen(session, whole, burst.first, around)
                 # Whoever they have proven to be, the question that was open is theirs.
                 seen = replace(known, conversation=conversation)
-                situation, before = await self._looked(session, seen, burst, knowledge, code)
+                situation, before = await self._looked(session, seen, burst, around, knowledge, code)
         turn = await self._understood(conversation, burst, before, knowledge)
         outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
         try:
@@ -187,13 +185,13 @@ class Worker:
         session: Session,
         seen: Seen,
         burst: Burst,
+        around: Around,
         knowledge: Knowledge,
         code: Literal["right", "wrong"] | None = None,
     ) -> tuple[Situation, Received | None]:
         """How things stand, and the message that this turn changes, if it changes one."""
-        situation = await self.gather(
-            session, seen, burst.first, burst.text, knowledge.catalogue.agreement, code, now=self.clock()
-        )
+        agreement, now = knowledge.catalogue.agreement, self.clock()
+        situation = await self.gather(session, seen, burst.first, burst.text, around, agreement, code, now=now)
         changed = burst.edit_of or burst.deletion_of
         before = await session.inbox.find(burst.first.chat, changed) if changed else None
         return replace(situation, can_mail=MAIL in self.adapters), before

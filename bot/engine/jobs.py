@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,9 @@ from bot.engine.ending import heed
 NOTICE: Notification = {"type": "job_inserted", "job_id": 0}
 AGAIN_AFTER = 1.0
 """Seconds until the database is told once more."""
+APART = 0.05
+"""Seconds between two looks for jobs of a queue, and between two times at which ended ones are forgotten: what comes at short
+intervals is done at once, which costs little more than one of it."""
 TOGETHER = 8
 """Jobs of a queue that a worker takes at a time, if it has room for them: the workers of other processes want some, too."""
 
@@ -63,15 +66,13 @@ _FETCH = """
     SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
     FROM fetched ORDER BY scheduled_at, id
 """
+# What waits for their lanes is looked for beside it, since the worker does not.
 _FINISH = """
     WITH ended AS (
-        DELETE FROM procrastinate_jobs
-        WHERE id = %(id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker)s::bigint
-    ), next AS MATERIALIZED (
-        SELECT queue_name FROM procrastinate_jobs
-        WHERE lock = %(lock)s AND status = 'todo' ORDER BY priority DESC, id LIMIT 1
+        DELETE FROM procrastinate_jobs AS job USING unnest(%(ids)s::bigint[], %(workers)s::bigint[]) AS given (id, worker)
+        WHERE job.id = given.id AND job.status = 'doing' AND job.worker_id IS NOT DISTINCT FROM given.worker
     )
-    SELECT queue_name FROM next
+    SELECT DISTINCT queue_name FROM procrastinate_jobs WHERE lock = ANY(%(locks)s) AND status = 'todo'
 """
 _RETRY = """
     SELECT procrastinate_retry_job_v2(id, %(due)s, NULL, NULL, NULL) FROM procrastinate_jobs
@@ -109,6 +110,12 @@ class Jobs(JobManager):
         """What tells the worker of a queue."""
         self._emptied: dict[int, int] = {}
         """How often something had been heard when a worker took all that there was."""
+        self._open = False
+        self._looked: dict[str, float] = {}
+        """When jobs of each queue were looked for last, by the loop's clock."""
+        self._ended: list[tuple[Job, asyncio.Future[None]]] = []
+        """Not forgotten yet."""
+        self._forgetting: asyncio.Task[None] | None = None
         self._workers: set[int] = set()
         self._beaten: float | None = None
         """When the last sign of life was given, by the loop's clock."""
@@ -154,18 +161,25 @@ class Jobs(JobManager):
         All look by themselves, too, but only once in a while.
         """
 
-        def now() -> None:
-            self._nudges.discard(timer)
-            self.nudge(queue)
-
-        if delay > timedelta():
-            timer = asyncio.get_running_loop().call_later(delay.total_seconds() + 0.005, now)
-            self._nudges.add(timer)
-        elif queue not in self._nudging:
-            self._nudging.add(queue)
+        def tell() -> None:
             task = asyncio.create_task(self._nudge(queue))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
+
+        if delay > timedelta():
+            self._later(delay.total_seconds() + 0.005, lambda: self.nudge(queue))
+        elif queue not in self._nudging:
+            self._nudging.add(queue)
+            self._later(self._looked.get(queue, -APART) + APART - asyncio.get_running_loop().time(), tell)
+
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        def now() -> None:
+            self._nudges.discard(timer)
+            what()
+
+        if self._open:
+            timer = asyncio.get_running_loop().call_later(max(seconds, 0), now)
+            self._nudges.add(timer)
 
     async def _nudge(self, queue: str) -> None:
         self._nudging.discard(queue)
@@ -187,11 +201,23 @@ class Jobs(JobManager):
         row = await self.connector.execute_query_one_async("SELECT clock_timestamp() AS now")
         self._ahead = row["now"] - datetime.now(UTC)
 
+    async def open(self) -> None:
+        """Raises ConnectorException."""
+        self._open = True
+        await self.compare_clocks()
+
     async def close(self) -> None:
-        """Nobody is nudged any more."""
+        """Nobody is nudged any more, and what has not been forgotten yet is another's soon."""
+        self._open = False
         for nudge in self._nudges:
             nudge.cancel()
         self._nudges.clear()
+        self._nudging.clear()
+        self._ended.clear()
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            self._telling.add(self._forgetting)
+            self._forgetting = None
         await asyncio.gather(*self._telling, return_exceptions=True)
 
     # --- jobs
@@ -204,6 +230,7 @@ class Jobs(JobManager):
             before = self._heard(mine)
             if self._emptied.pop(worker_id, None) == before:
                 return None
+            self._looked |= dict.fromkeys(mine, asyncio.get_running_loop().time())
             most = min(max(self._lanes - len(self._held[worker_id]), 1), TOGETHER)
             rows = await self.connector.execute_query_all_async(_FETCH, queues=list(mine), worker=worker_id, most=most)
             ready.extend(_Job.from_row(row) for row in rows)
@@ -223,14 +250,40 @@ class Jobs(JobManager):
         self.nudge(queue_of(lane[0], adapter))
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - none is kept
-        """Forget a job that has ended, and tell of whatever has waited for its lane, which the worker would not do."""
+        """Forget a job that has ended, along with others, and tell of whatever has waited for its lane."""
         self._let_go(job)
-        before = self._news[job.queue]
-        for next_ in await self._said(_FINISH, id=job.id, worker=job.worker_id, lock=job.lock):
-            self.nudge(next_["queue_name"])
+        before, forgotten = self._news[job.queue], asyncio.get_running_loop().create_future()
+        self._ended.append((job, forgotten))
+        if self._forgetting is None:
+            self._forgetting = asyncio.create_task(self._forget())
+        await asyncio.shield(forgotten)
         if job.lock is not None and self._news[job.queue] != before:
             # What came meanwhile may be of this lane: too late to have been seen above, and too early for the lane to be free.
             self.nudge(job.queue)
+
+    async def _forget(self) -> None:
+        while self._ended:
+            ended, self._ended = self._ended, []
+            try:
+                await self._forgotten([job for job, _ in ended])
+            except Exception as error:
+                for _, waits in ended:
+                    waits.set_exception(error)
+            else:
+                for _, waits in ended:
+                    waits.set_result(None)
+            await asyncio.sleep(APART)
+        self._forgetting = None
+
+    async def _forgotten(self, jobs: Collection[Job]) -> None:
+        waiting = await self._said(
+            _FINISH,
+            ids=[job.id for job in jobs],
+            workers=[job.worker_id for job in jobs],
+            locks=[job.lock for job in jobs if job.lock is not None],
+        )
+        for row in waiting:
+            self.nudge(row["queue_name"])
 
     async def retry_job(
         self,

@@ -89,7 +89,7 @@ class ProcrastinateEngine:
         with _translated():
             try:
                 await self._app.open_async()
-                await self._jobs.compare_clocks()
+                await self._jobs.open()
                 heed()
                 yield
             finally:

@@ -18,7 +18,7 @@ from bot.storage import tables
 from bot.storage.codec import storable
 from bot.storage.connection import Connection
 from bot.storage.conversations import upsert
-from bot.storage.prepared import Prepared
+from bot.storage.prepared import Prepared, Question
 
 _organisation, _contract = tables.organisation, tables.contract
 _ONE = Prepared(select(_organisation.c.id).limit(1))
@@ -44,9 +44,9 @@ class Organisations:
         found = await self._read(_organisation.c.number == storable(number))
         return found[0] if found else None
 
-    async def any(self) -> bool:
-        """Whether any customer is on file at all."""
-        return (await self._connection.execute(_ONE)).first() is not None
+    def on_file(self) -> Question[bool]:
+        """Whether any customer is at all."""
+        return Question(_ONE, {}, lambda rows: rows.first() is not None)
 
     async def save(self, organisation: Organisation, now: datetime) -> None:
         """As ``save_all``, for one."""

@@ -36,6 +36,9 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 _C = TypeVar("_C")
 _D = TypeVar("_D")
+_E = TypeVar("_E")
+_F = TypeVar("_F")
+_G = TypeVar("_G")
 
 
 @cache
@@ -121,8 +124,16 @@ class Session:
     async def ask(self, first: Question[_A], second: Question[_B], /) -> tuple[_A, _B]: ...
     @overload
     async def ask(
-        self, first: Question[_A], second: Question[_B], third: Question[_C], fourth: Question[_D], /
-    ) -> tuple[_A, _B, _C, _D]: ...
+        self,
+        first: Question[_A],
+        second: Question[_B],
+        third: Question[_C],
+        fourth: Question[_D],
+        fifth: Question[_E],
+        sixth: Question[_F],
+        seventh: Question[_G],
+        /,
+    ) -> tuple[_A, _B, _C, _D, _E, _F, _G]: ...
     async def ask(self, *questions: Question[Any]) -> tuple[Any, ...]:
         """One question, or several at once, which are answered one after the other."""
         answers = await self.connection.ask(*((each.statement, each.parameters) for each in questions))

@@ -76,12 +76,12 @@ async def test_an_organisation_comes_back_as_it_was_with_its_contracts(customers
         assert await session.customers.numbered("K-7") == BEISPIEL
         assert await session.customers.numbered("k-7") is None
         assert await session.customers.get("nobody") is None
-        assert await session.customers.any()
+        assert await session.ask(session.customers.on_file()) == (True,)
 
 
 async def test_without_customers_on_file_that_is_what_it_says(store: Store) -> None:
     async with store.snapshot() as session:
-        assert not await session.customers.any()
+        assert await session.ask(session.customers.on_file()) == (False,)
         assert await session.customers.organisations() == ()
         assert await session.customers.standings(HERE, "kunde") == ()
 
