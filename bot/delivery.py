@@ -86,12 +86,13 @@ class Delivery:
             return await self._not_sent(letter, DeliveryError(repr(error), uncertain=True), step, askable=askable)
         async with self.store.transaction() as session:
             now = self.clock()
-            settled, more = await session.outbox.sent(letter, platform_id, now)
-            if settled:
-                await self._arrived(session, letter, platform_id)
             pace = timedelta(seconds=adapter.limits.pace_after(letter.part))
             if pace:
                 await session.outbox.hold(letter.lane, now + pace)
+            heeded = letter.author in (Author.STAFF, Author.PERSON)
+            settled, more = await session.outbox.sent(letter, platform_id, now, last=not heeded)
+            if settled and heeded:
+                await self._arrived(session, letter, platform_id)
         step.outcome = "sent"
         log_.info("sent" if settled else "sent_twice")
         return pace if more else None  # what is written from now on has a wake-up of its own

@@ -114,7 +114,7 @@ class Gathering:
             tickets=tickets,
             done=await _done(session, done_here, standing, message, tickets, now),
             reopen_within=self.reopen_within,
-            current=await session.tickets.get(conversation.ticket) if conversation.ticket is not None else None,
+            current=await _current(session, conversation, around.here),
             incidents=around.incidents,
             usual_hours=agreement.hours,
             consented=around.consented,
@@ -133,6 +133,13 @@ def _chosen(
     if len(known) == 1:
         return known[0], ()
     return Standing(checked=checked), tuple(s.organisation for s in known if s.organisation is not None)
+
+
+async def _current(session: Session, conversation: Conversation, here: Sequence[Ticket]) -> Ticket | None:
+    if conversation.ticket is None:
+        return None
+    found = next((ticket for ticket in here if ticket.number == conversation.ticket), None)
+    return found or await session.tickets.get(conversation.ticket)
 
 
 async def _tickets(

@@ -26,8 +26,11 @@ class Connection(Protocol):
     @overload
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]: ...
 
-    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]]) -> list[Answer]:
-        """Several statements at once, which are executed one after the other."""
+    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]], last: bool = False) -> list[Answer]:
+        """Several statements at once, which are executed one after the other.
+
+        ``last``: whatever the answers are, nothing follows from them in this transaction, so that the commit may come along.
+        """
         ...
 
     async def tell(self, statement: Prepared, parameters: Mapping[str, Any], *, rows: int | None = None) -> None:

@@ -216,12 +216,13 @@ class Outbox:
         result = await self._connection.execute(statement, {"one": letter.id, "attempt": letter.attempts, **clean})
         return bool(result.rowcount)
 
-    async def sent(self, letter: Letter, platform_id: str, now: datetime) -> tuple[bool, bool]:
-        """``settle`` it as sent, and whether anything is to be sent in its lane after it."""
+    async def sent(self, letter: Letter, platform_id: str, now: datetime, *, last: bool) -> tuple[bool, bool]:
+        """``settle`` it as sent, and whether anything is to be sent in its lane after it. ``last``: nothing follows from either."""
         outcome = {"state": "sent", "platform_id": storable(platform_id), "sent_at": now}
         settled, more = await self._connection.ask(
             (_FORGET_AND_SETTLE, {"one": letter.id, "attempt": letter.attempts, **outcome}),
             (_MORE, {"of_lane": letter.lane}),
+            last=last,
         )
         return bool(settled.rowcount), more.first() is not None
 

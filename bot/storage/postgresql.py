@@ -164,10 +164,15 @@ class Line:
         await self._say()
         return await self._whole.execute(statement, parameters)
 
-    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]]) -> list[Answer]:
+    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]], last: bool = False) -> list[Answer]:
         known = [statement.on(self.dialect, parameters) for statement, parameters in questions]
         said = [_Saying(each.text, each.bound(values)) for each, (_, values) in zip(known, questions, strict=True)]
-        cursors = await self._say(*said)
+        if last:
+            *cursors, end = await self._say(*said, _COMMIT)
+            self._writing = False
+            _committed(end)
+        else:
+            cursors = await self._say(*said)
         return [
             each.answer(await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else (), cursor.rowcount)
             for each, cursor in zip(known, cursors, strict=True)
@@ -228,13 +233,14 @@ class Line:
 
     async def commit(self) -> None:
         """Raises ConflictError, and DatabaseError when nothing is kept because a statement has failed that nobody has heeded."""
+        if not self._writing:
+            return  # it has come along with the last question
         self._writing = False
         if self._put_off == [_BEGIN]:
             self._put_off = []  # nobody has said anything
             return
         (cursor,) = await self._say(_COMMIT)
-        if cursor.statusmessage != "COMMIT":
-            raise DatabaseError("The database has undone what was to be kept: a statement had failed before.")
+        _committed(cursor)
 
     async def undo(self) -> None:
         """A connection that is not idle afterwards is closed, which undoes it, too."""
@@ -265,6 +271,11 @@ class Line:
     async def close(self) -> None:
         await self._whole.invalidate()  # which closes it without a word to the server that has to be answered
         await self._whole.close()
+
+
+def _committed(cursor: psycopg.AsyncCursor[Any]) -> None:
+    if cursor.statusmessage != "COMMIT":
+        raise DatabaseError("The database has undone what was to be kept: a statement had failed before.")
 
 
 async def _opened(engine: AsyncEngine) -> Line:

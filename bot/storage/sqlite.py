@@ -172,7 +172,7 @@ class InPlace:
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
         return self._executed(statement, parameters)
 
-    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]]) -> list[Answer]:
+    async def ask(self, *questions: tuple[Prepared, Mapping[str, Any]], last: bool = False) -> list[Answer]:  # noqa: ARG002 - the commit is shared with others
         return [await self.execute(*question) for question in questions]
 
     async def tell(self, statement: Prepared, parameters: Mapping[str, Any], *, rows: int | None = None) -> None:

@@ -136,7 +136,7 @@ class Session:
     ) -> tuple[_A, _B, _C, _D, _E, _F, _G]: ...
     async def ask(self, *questions: Question[Any]) -> tuple[Any, ...]:
         """One question, or several at once, which are answered one after the other."""
-        answers = await self.connection.ask(*((each.statement, each.parameters) for each in questions))
+        answers = await self.connection.ask(*[(each.statement, each.parameters) for each in questions])
         return tuple(each.read(answer) for each, answer in zip(questions, answers, strict=True))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
