@@ -35,12 +35,12 @@ from bot.dialogue.decisions import Answer, AskCode, Decision, Relay, TicketStatu
 from bot.dialogue.rules import TICKET_STATUS
 from bot.dialogue.situation import Situation
 from bot.dialogue.speak import notice, speak
-from bot.dialogue.turn import Edit, Outcome, Turn
+from bot.dialogue.turn import Edit, Outcome, Turn, UnreadError, unread
 from bot.dialogue.voice import Reply
 from bot.errors import ConflictError, ElsewhereError
 from bot.knowledge import Knowledge
 from bot.logs import redacted, told
-from bot.model import Author, ChatRef, Conversation, Language, Mode, Prediction, Priority, StaffAlert
+from bot.model import Author, ChatRef, Conversation, Language, Mode, Priority, StaffAlert
 from bot.observing import Observe, Step, observed, unobserved
 from bot.ports import ChatAdapter, Clock, Engine
 from bot.storage.inbox import Received
@@ -167,14 +167,14 @@ class Worker:
                 seen = replace(known, conversation=conversation)
                 situation, before = await self._looked(session, seen, burst, around, knowledge, code)
         turn = await self._understood(conversation, burst, before, knowledge)
-        outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
+        turn, outcome = await self._decided(conversation, burst, turn, knowledge, situation)
         try:
             await self._commit(
                 whole, conversation, burst, before, outcome, situation, knowledge.catalogue, reword=secret
             )
         except _NoCodeError:
             situation = replace(situation, can_mail=False)
-            outcome = decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
+            _, outcome = await self._decided(conversation, burst, turn, knowledge, situation)
             await self._commit(
                 whole, conversation, burst, before, outcome, situation, knowledge.catalogue, reword=secret
             )
@@ -242,31 +242,42 @@ class Worker:
     async def _understood(
         self, conversation: Conversation, burst: Burst, before: Received | None, knowledge: Knowledge
     ) -> Turn:
-        pending = conversation.pending
         texts = [burst.text]
-        if pending is not None:
-            texts += [f"{pending.text}\n{burst.text}", pending.text]
         if burst.edit_of and before is not None:
             texts.append(before.message.text)
         predictions = await self.understanding.of(texts, knowledge.classifier)
         edit: Edit | None = None
         if burst.edit_of and before is not None:
             edit = Edit(before.message.text, predictions[-1])
-        earlier: tuple[Prediction | None, Prediction | None] = (None, None)
-        if pending is not None:
-            earlier = (predictions[1], predictions[2])
         return Turn(
             text=before.message.text if burst.deletion_of and before is not None else burst.text,
             now=self.clock(),
             prediction=predictions[0],
-            together=earlier[0],
-            earlier=earlier[1],
+            together=None if conversation.pending is None else unread("together"),
+            earlier=None if conversation.pending is None else unread("earlier"),
             action=burst.first.action,
             attachments=tuple(attachment for r in burst.rows for attachment in r.message.attachments),
             edit=edit,
             deleted=burst.deletion_of is not None,
             invited=burst.first.invitation is not None,
         )
+
+    async def _decided(
+        self, conversation: Conversation, burst: Burst, turn: Turn, knowledge: Knowledge, situation: Situation
+    ) -> tuple[Turn, Outcome]:
+        """With the turn as far as it had to be understood for that."""
+        while True:
+            try:
+                return turn, decide(conversation, turn, knowledge.catalogue, self.default_language, situation)
+            except UnreadError as asked:
+                assert conversation.pending is not None
+                text = conversation.pending.text
+                if asked.what == "together":
+                    (read,) = await self.understanding.of([f"{text}\n{burst.text}"], knowledge.classifier)
+                    turn = replace(turn, together=read)
+                else:
+                    (read,) = await self.understanding.of([text], knowledge.classifier)
+                    turn = replace(turn, earlier=read)
 
     async def _commit(
         self,

@@ -222,12 +222,13 @@ class Talking(Office):
             case,
             replace(case.conversation, mode=Mode.HUMAN, owner=staff.id, pending=None, ticket=case.ticket.number),
         )
-        await case.session.outbox.drop_bot(case.conversation.id, "a person has taken over")
+        unsaid = await case.session.outbox.drop_bot(case.conversation.id, "a person has taken over")
         await case.session.staff.seen(staff, now)
         await self.watch.taken(case.session, case.ticket.number)
         if again:
             await self._event(case, "ticket_reopened", staff, {})
-        await self._event(case, "ticket_taken", staff, {"from": owner.name} if owner else {})
+        before = {"from": owner.name} if owner else {}
+        await self._event(case, "ticket_taken", staff, before | ({"unsaid": unsaid} if unsaid else {}))
         return True
 
     def _own(self, case: Case, staff: Person) -> None:

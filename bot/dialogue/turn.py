@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, NoReturn, cast
 
 from bot.dialogue.decisions import Decision
 from bot.model import Address, Attachment, Conversation, Language, Prediction
@@ -17,13 +18,44 @@ class Edit:
     prediction: Prediction
 
 
+More = Literal["together", "earlier"]
+"""What only some decisions rest on, a field of the turn."""
+
+
+class UnreadError(Exception):
+    """A decision rests on what nobody has read yet: decide again when the turn has it."""
+
+    def __init__(self, what: More) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class _Unread:
+    def __init__(self, what: More) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UnreadError(self._what)
+
+    def __bool__(self) -> NoReturn:
+        raise UnreadError(self._what)
+
+
+def unread(what: More) -> Prediction:
+    """In the place of a prediction that is made only if it is looked at, since that is what costs most of a turn.
+
+    Whoever looks at it raises UnreadError.
+    """
+    return cast("Prediction", _Unread(what))
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """``text`` is what was written, messages joined by line breaks; ``action`` the key of a pressed button.
 
     While a question is open, ``earlier`` is the prediction for its text, and ``together`` that for its text and this one read as a
-    whole. ``edit``: the turn is a newer version of a message that was handled before. ``deleted``: a message was taken away.
-    ``invited``: it came by an invitation link.
+    whole; each may be ``unread``. ``edit``: the turn is a newer version of a message that was handled before. ``deleted``: a
+    message was taken away. ``invited``: it came by an invitation link.
     """
 
     text: str

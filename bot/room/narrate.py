@@ -81,6 +81,14 @@ def answered(text: str, voice: Voice) -> str:
     return f"{voice.text('room.bot')}\n\n{cited(text)}"
 
 
+def taken(event: Event, unsaid: str, voice: Voice) -> Told | None:
+    """``unsaid``: what the bot was about to say, some of which staff may have read as said."""
+    told = happened(event, voice)
+    if told is None or not unsaid:
+        return told
+    return Told(f"{told.text}\n\n{voice.text('room.unsaid')}\n\n{cited(unsaid)}", told.names)
+
+
 def happened(event: Event, voice: Voice) -> Told | None:
     """An event in words; None for those that say nothing to staff, or are told by the message that caused them."""
     data, name = event.data, str(event.data.get("name", ""))

@@ -165,6 +165,10 @@ class Teller:
                 await self._sending(pen, event, voice)
             case "file_stored":
                 await self._files_of(pen, event, voice)
+            case "ticket_taken" if event.data.get("unsaid"):
+                found = [await pen.session.outbox.get(int(letter)) for letter in event.data["unsaid"]]
+                unsaid = "\n\n".join(letter.text for letter in found if letter is not None and letter.text)
+                await self._said(pen, event, narrate.taken(event, unsaid, voice))
             case _:
                 await self._said(pen, event, narrate.happened(event, voice))
 

@@ -35,7 +35,7 @@ _KEPT_OF_EVENTS = {
         "letter",
         "level",
     ),
-    *("media_type", "messages", "organisation", "product", "purpose", "reason", "size", "topic"),
+    *("media_type", "messages", "organisation", "product", "purpose", "reason", "size", "topic", "unsaid"),
 }
 """What an event may still say: numbers, keys of ours and of the intent files. Whatever is not named here is forgotten."""
 

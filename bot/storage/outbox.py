@@ -246,13 +246,15 @@ class Outbox:
         failed = (_t.c.id == letter.id, _t.c.state.in_(FAILED), _t.c.attempts == letter.attempts)
         return bool((await self._connection.execute(update(_t).where(*failed).values(**values))).rowcount)
 
-    async def drop_bot(self, conversation_id: str, why: str) -> None:
-        """What the bot has not begun to send in this conversation will not be sent."""
-        await self._connection.execute(
+    async def drop_bot(self, conversation_id: str, why: str) -> tuple[int, ...]:
+        """What the bot has not begun to send in this conversation will not be sent; the ids of it, in its order."""
+        dropped = await self._connection.execute(
             update(_t)
             .where(_t.c.conversation_id == conversation_id, _t.c.state == "pending", _t.c.author == Author.BOT.value)
             .values(state="dropped", error=why, **_FORGET)
+            .returning(_t.c.id)
         )
+        return tuple(sorted(dropped.scalars()))
 
     async def withdraw(self, conversation_id: str, correlation: str, why: str) -> tuple[Letter, ...] | None:
         """Take back what was to be said under ``correlation``; None, and nothing is done, when some of it is out or on its way."""

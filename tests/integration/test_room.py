@@ -175,6 +175,20 @@ async def test_a_reply_that_cannot_be_delivered_is_told_as_loud_as_can_be(house:
     assert "Hallo?" in house.thread[-1]
 
 
+async def test_who_takes_over_reads_what_the_bot_was_about_to_say(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    house.customers.behaviour.append(DeliveryError("busy", retry_after=timedelta(hours=1)))
+    await house.customer("Der Toner ist auch kaputt")
+    read = len(house.customers.texts)
+    async with house.app.store.snapshot() as session:
+        [held_up] = [letter for letter in await session.outbox.in_state("pending") if letter.author is Author.BOT]
+    await house.press("staff:take:1")
+    [taken] = [said for said in house.thread if "Kim" in said and "übernommen" in said]
+    assert "hat der Kunde nicht bekommen" in taken
+    assert (held_up.text or "…") in taken.replace("\n> ", "\n")
+    assert held_up.text not in house.customers.texts[read:]
+
+
 async def test_a_changed_reply_is_changed_at_the_customers(house: House) -> None:
     await house.customer("Der Drucker ist kaputt")
     await house.press("staff:take:1")
