@@ -20,7 +20,7 @@ LONGEST = 0.25
 """Seconds of the same while it pays: a gathering that has brought several together makes the next twice as long."""
 
 REMEMBERED = 256
-"""Texts of which it is still known what they meant: with each answer to a question, the request before it is asked about again."""
+"""Texts of which it is still known what they meant: an answer to a question may bring up the request before it once more."""
 
 Waiting = tuple[Classifier, str, "asyncio.Future[Prediction]"]
 

@@ -179,6 +179,26 @@ async def test_nobody_believes_in_a_commit_that_kept_nothing(database: TestDatab
     assert await _rows(opened) == []
 
 
+async def test_what_is_asked_last_is_kept_with_its_answer_or_not_at_all(database: TestDatabase) -> None:
+    opened = database.open()
+    async with opened.writing() as connection:
+        await _add(connection)
+        (found,) = await connection.ask((ALL, {}), last=True)
+        if not database.is_sqlite:  # there the commit is shared with others, at the end
+            assert len(await _rows(opened)) == 1
+        assert len(found.all()) == 1
+    for wrong in ({"which": "another kind", "told": 1}, {"which": "turn", "told": None}):
+        with pytest.raises((ConflictError, DatabaseError)):
+            async with opened.writing() as connection:
+                await _add(connection)
+                await connection.tell(TELL, wrong, rows=1)
+                await connection.ask((ALL, {}), last=True)
+        assert [row.told for row in await _rows(opened)] == [0]
+    async with opened.writing() as connection:  # and the connection can be used
+        await _add(connection)
+    assert len(await _rows(opened)) == 2
+
+
 async def test_whoever_is_cancelled_holds_up_nobody(database: TestDatabase) -> None:
     """In the midst of a statement that waits, while it is idle, and at each turn of the event loop of a whole transaction."""
     opened = database.open()
