@@ -344,8 +344,9 @@ async def test_a_command_is_answered_directly_wherever_it_was_typed(
 ) -> None:
     async with running(slack.adapter(), inbox.receive):
         await slack.command(text)
-        [message] = await inbox.has(1)
+        await inbox.has(1)
         await slack.settled()
+    [message] = inbox.kept.values()  # a busy machine may not acknowledge it in time, and then it comes again
     assert (message.action, message.chat) == (action, ChatRef("slack", f"{TEAM}:D5"))
     assert (message.sender.id, message.sender.name) == (f"{TEAM}:U5", "ada")
 

@@ -152,7 +152,7 @@ MUTATIONS = (
     Mutation(
         "one lane at a time among processes",
         "bot/engine/jobs.py",
-        '"lock": lock_of(lane) if due is None else None',
+        '"lock": lock_of(lane) if holds else None',
         '"lock": None',
         f"{INTEGRATION}test_procrastinate.py::test_two_engines_never_work_on_the_same_lane_at_the_same_time",
     ),
