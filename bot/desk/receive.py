@@ -53,7 +53,7 @@ class Receiver:
             accepted = await asyncio.shield(asyncio.create_task(self._stored(message)))
             step.outcome = "accepted" if accepted else "repeated"
             step.correlation = accepted.correlation if accepted else None
-        if accepted is not None and accepted.mode is not Mode.HUMAN:
+        if accepted is not None and accepted.mode is not Mode.HUMAN and not self.for_staff(message.chat):
             self._show(message.chat)
         log.info(
             f"message_{step.outcome}",

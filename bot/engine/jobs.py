@@ -204,6 +204,7 @@ class Jobs(JobManager):
     async def open(self) -> None:
         """Raises ConnectorException."""
         self._open = True
+        self._nudging.clear()  # of what was woken while nobody could be told
         await self.compare_clocks()
 
     async def close(self) -> None:

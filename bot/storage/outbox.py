@@ -247,14 +247,17 @@ class Outbox:
         return bool((await self._connection.execute(update(_t).where(*failed).values(**values))).rowcount)
 
     async def drop_bot(self, conversation_id: str, why: str) -> tuple[int, ...]:
-        """What the bot has not begun to send in this conversation will not be sent; the ids of it, in its order."""
+        """What the bot is not sending just now in this conversation will not be sent.
+
+        The ids of what has surely not arrived, in its order, without what only its reader may see.
+        """
         dropped = await self._connection.execute(
             update(_t)
             .where(_t.c.conversation_id == conversation_id, _t.c.state == "pending", _t.c.author == Author.BOT.value)
             .values(state="dropped", error=why, **_FORGET)
-            .returning(_t.c.id)
+            .returning(_t.c.id, _t.c.uncertain, _t.c.secret)
         )
-        return tuple(sorted(dropped.scalars()))
+        return tuple(sorted(row.id for row in dropped if not row.uncertain and not row.secret))
 
     async def withdraw(self, conversation_id: str, correlation: str, why: str) -> tuple[Letter, ...] | None:
         """Take back what was to be said under ``correlation``; None, and nothing is done, when some of it is out or on its way."""

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.catalogue.catalogue import Catalogue
+from bot.desk.receive import Receiver
 from bot.dialogue.commands import BEGIN, NAMES, commands
 from bot.model import ChatRef, Mode
 from bot.storage.store import Store
-from tests.fakes import FakeAdapter, a_message
+from tests.fakes import FakeAdapter, FakeClock, WakeLog, a_message
 from tests.integration.desk import Desk, a_desk
 
 
@@ -61,6 +62,16 @@ async def test_something_new_is_asked_for_and_what_was_spoken_of_before_does_not
     await desk.deliver_all()
     assert "Angaben" in desk.adapter.texts[-1]
     assert await desk.tickets() == []
+
+
+async def test_staff_are_not_shown_that_a_reply_to_them_is_being_worked_on(store: Store) -> None:
+    adapter = Showing()
+    receive = Receiver(
+        store, WakeLog(), FakeClock(), adapters={"fake": adapter}, for_staff=lambda chat: chat.chat_id == "staff"
+    )
+    await receive(a_message("Ich übernehme", chat="staff"))
+    await receive(a_message("Guten Tag"))
+    assert adapter.shown == [ChatRef("fake", "c1")]
 
 
 async def test_that_a_reply_is_being_worked_on_is_shown_unless_a_person_has_the_word(

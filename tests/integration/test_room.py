@@ -189,6 +189,18 @@ async def test_who_takes_over_reads_what_the_bot_was_about_to_say(house: House) 
     assert held_up.text not in house.customers.texts[read:]
 
 
+async def test_nobody_is_told_that_the_customer_has_not_got_what_may_have_arrived(house: House) -> None:
+    await house.customer("Der Drucker ist kaputt")
+    house.customers.behaviour.append(DeliveryError("cut off", uncertain=True, retry_after=timedelta(hours=1)))
+    await house.customer("Der Toner ist auch kaputt")
+    async with house.app.store.snapshot() as session:
+        [in_doubt] = [letter for letter in await session.outbox.in_state("pending") if letter.author is Author.BOT]
+    assert in_doubt.uncertain == 1
+    await house.press("staff:take:1")
+    [taken] = [said for said in house.thread if "Kim" in said and "übernommen" in said]
+    assert "nicht bekommen" not in taken
+
+
 async def test_a_changed_reply_is_changed_at_the_customers(house: House) -> None:
     await house.customer("Der Drucker ist kaputt")
     await house.press("staff:take:1")

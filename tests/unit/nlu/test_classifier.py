@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +15,9 @@ from bot.agreement.agreement import Agreement, Costs
 from bot.catalogue.catalogue import Catalogue, Company, Example, Topic
 from bot.errors import CatalogueError, SettingsError
 from bot.model import Category, Language
-from bot.nlu.encoder import Vectors
 from bot.nlu.text import read
 from bot.ports import Classifier
+from tests.unit.nlu.test_remembered import CountingEncoder
 
 SAID: dict[tuple[str, Category], dict[Language, list[str]]] = {
     ("password", Category.USAGE): {
@@ -107,7 +105,7 @@ def test_the_language_is_told_and_not_guessed(classifier: Classifier) -> None:
 
 def test_what_is_said_twice_is_weighed_once(catalogue: Catalogue) -> None:
     """A request alone, together with the answer to a question, and the answer alone: its sentences are the same."""
-    encoder = Counting()
+    encoder = CountingEncoder()
     classifier = nlu.trained(catalogue, encoder)
     encoder.asked.clear()
     request, answer = "Beim Speichern kommt ein Fehler im Portal.", "Seit heute morgen bei allen Kollegen."
@@ -116,20 +114,6 @@ def test_what_is_said_twice_is_weighed_once(catalogue: Catalogue) -> None:
     assert alone.matters == classifier.classify([request])[0].matters
     assert last.matters == classifier.classify([answer])[0].matters
     assert together.matters == classifier.classify([f"{request}\n{answer}"])[0].matters
-
-
-class Counting:
-    """Vectors of the letters in a text; remembers what it was asked."""
-
-    name = "counting"
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        self.asked += texts
-        letters = "abcdefghijklmnopqrstuvwxyz"
-        return np.array([[1 + text.lower().count(each) for each in letters] for text in texts], dtype=np.float32)
 
 
 def test_the_same_text_gives_the_same_answer_alone_in_a_batch_and_from_many_threads(classifier: Classifier) -> None:
